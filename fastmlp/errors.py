@@ -1,0 +1,47 @@
+"""The errors fastmlp raises: one family, each also the built-in error a caller would expect."""
+
+from __future__ import annotations
+
+__all__ = ["DataError", "DivergenceError", "FastMLPError", "InvalidTypeError", "InvalidValueError"]
+
+
+class FastMLPError(Exception):
+    """Base of every error that fastmlp raises on purpose."""
+
+
+class InvalidValueError(FastMLPError, ValueError):
+    """An argument of the right type has a value or shape that cannot be used."""
+
+
+class InvalidTypeError(FastMLPError, TypeError):
+    """An argument has a type that cannot be used."""
+
+
+class DataError(FastMLPError, ValueError):
+    """A file is missing, damaged, or not what it claims to be."""
+
+
+class DivergenceError(FastMLPError, ArithmeticError):
+    """Training produced values that are not finite."""
+
+
+def invalid(argument: str, expected: str, got: object) -> InvalidValueError:
+    """Return the error for a bad value: names the argument, what was expected and what came.
+
+    Examples
+    --------
+    >>> str(invalid("batch_size", "a positive integer", -3))
+    'batch_size: expected a positive integer, got -3'
+    """
+    return InvalidValueError(f"{argument}: expected {expected}, got {got}")
+
+
+def invalid_type(argument: str, expected: str, got: object) -> InvalidTypeError:
+    """Return the error for a bad type; `got` is shown by the name of its type.
+
+    Examples
+    --------
+    >>> str(invalid_type("epochs", "an integer", "ten"))
+    'epochs: expected an integer, got str'
+    """
+    return InvalidTypeError(f"{argument}: expected {expected}, got {type(got).__name__}")
