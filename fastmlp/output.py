@@ -1,0 +1,121 @@
+"""Writing a file whole or not at all: a reader never sees half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any
+
+from fastmlp.errors import FastMLPError
+
+__all__ = ["OutputError", "check_writable", "write_atomically"]
+
+
+class OutputError(FastMLPError, OSError):
+    """A file cannot be written where it was asked for."""
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` unless `write_atomically` can write to `path`; leave nothing behind.
+
+    Examples
+    --------
+    >>> check_writable("no/such/folder/model.safetensors")
+    Traceback (most recent call last):
+        ...
+    fastmlp.output.OutputError: cannot write no/such/folder/model.safetensors: no such folder
+    """
+    target = _target(path)
+    if _is_special(target):
+        return
+    try:
+        descriptor, temporary = _open_beside(target)
+        os.close(descriptor)
+        os.unlink(temporary)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to `path` by way of a temporary file in the same folder.
+
+    The content is on the disk before it takes the name, so a crash leaves the old file or the
+    new one. A link is followed; a device or pipe is written to directly.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; the folder must exist.
+    content : bytes
+        The whole file.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "note.txt")
+    >>> write_atomically(path, b"done")
+    >>> path.read_text()
+    'done'
+    """
+    target = _target(path)
+    try:
+        if _is_special(target):
+            target.write_bytes(content)
+        else:
+            _replace(target, content)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the file that `path` leads to; refuse what can never be one."""
+    name = os.fspath(path)
+    if not name:
+        raise OutputError("cannot write a file: expected a path, got an empty name")
+    target = Path(os.path.realpath(name))
+    if target.is_dir():
+        raise OutputError(f"cannot write {name}: it is a folder")
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {name}: no such folder")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OutputError(f"cannot write {name}: it is write-protected")
+    return target
+
+
+def _is_special(target: Path) -> bool:
+    return target.exists() and not target.is_file()
+
+
+def _open_beside(target: Path) -> tuple[int, Path]:
+    """Create a new file in the target's folder, with the permissions a new file gets."""
+    temporary = target.with_name(f".fastmlp-{secrets.token_hex(8)}.tmp")
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    return os.open(temporary, flags, 0o666), temporary
+
+
+def _replace(target: Path, content: bytes) -> None:
+    descriptor, temporary = _open_beside(target)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _cannot_write(path: Any, error: OSError) -> OutputError:
+    return OutputError(f"cannot write {os.fspath(path)}: {(error.strerror or str(error)).lower()}")
