@@ -94,7 +94,8 @@ def plot_history(
     for axis, (name, scale, training, validation) in zip(axes, panels, strict=True):
         for style, values in ((TRAINING, training), (VALIDATION, validation)):
             _draw(axis, epochs, [scale * value for value in values], style, lines)
-        axis.set_xlabel("time trained (epochs)")
+        axis.set_xlim(0, 1.03 * max(epochs))
+        axis.set_xlabel("training done (epochs)")
         axis.set_ylabel(name)
         axis.grid(color="0.9")
         axis.set_axisbelow(True)
