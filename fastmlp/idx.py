@@ -13,6 +13,7 @@ import os
 import struct
 import sys
 import zlib
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import DataError, invalid
 
-__all__ = ["read_idx", "write_idx"]
+__all__ = ["find_idx", "read_idx", "write_idx"]
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
@@ -123,6 +124,27 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype[Any], tuple[int,
     if math.prod(max(n, 1) for n in shape) * dtype.itemsize > sys.maxsize:
         raise DataError(f"{name}: expected a shape that fits in memory, got {shape}")
     return dtype, shape, magic + sizes
+
+
+def find_idx(folder: str | os.PathLike[str], name: str) -> Path | None:
+    """Return the path of an IDX file in a folder, None if there is none.
+
+    Parameters
+    ----------
+    folder : the folder to look in; it need not exist.
+    name : the file's plain name, such as ``train-images-idx3-ubyte``. Also found are its gzipped
+        form and the spelling with a dot, ``train-images.idx3-ubyte``.
+
+    Examples
+    --------
+    >>> find_idx("no-such-folder", "train-images-idx3-ubyte") is None
+    True
+    """
+    for plain in (name, name.replace("-idx", ".idx")):
+        for path in (Path(folder, f"{plain}.gz"), Path(folder, plain)):
+            if path.is_file():
+                return path
+    return None
 
 
 def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
