@@ -1,0 +1,68 @@
+"""The command line: `fastmlp train`, `evaluate`, `predict`, `info` and `cache`.
+
+Results go to standard output, progress and complaints to standard error. The exit status is 0
+when all went well, 2 for a mistake of the user's (with one line that says what was expected),
+and 130 when training was interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from fastmlp.cli.parser import build_parser
+from fastmlp.errors import FastMLPError
+
+__all__ = ["main"]
+
+OK, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after `fastmlp`; None takes them from the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    fastmlp 0.1.0
+    0
+    """
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            arguments = build_parser().parse_args(argv)
+            status: int = arguments.run(arguments)
+            sys.stdout.flush()
+            return status
+        except SystemExit as done:  # --help and --version
+            return int(done.code or OK)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BrokenPipeError:  # the reader, `head` say, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        except (FastMLPError, OSError, MemoryError) as error:
+            _say(f"fastmlp: error: {error or type(error).__name__}")
+            return MISTAKE
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"fastmlp: warning: {message}")
+
+
+def _say(text: str) -> None:
+    """Print one line to standard error, whatever the text holds."""
+    print(" ".join(text.splitlines()), file=sys.stderr, flush=True)

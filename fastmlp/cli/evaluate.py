@@ -1,0 +1,97 @@
+"""`fastmlp evaluate` and `fastmlp predict`: what a saved network makes of data."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.cli.train import number
+from fastmlp.errors import DataError, invalid
+from fastmlp.output import check_writable, write_atomically
+
+if TYPE_CHECKING:
+    from fastmlp.datasets import Dataset
+
+__all__ = ["evaluate", "predict"]
+
+ENDINGS = (".npy", ".csv")
+
+
+def evaluate(arguments: Namespace) -> int:
+    """Print a saved network's loss and accuracy on data."""
+    from fastmlp.files import load_named
+    from fastmlp.network import Network
+
+    net = Network.load(arguments.model)
+    data = load_named(arguments.data, target=arguments.target, seed=arguments.seed)
+    x, y = _part(data, arguments.part)
+    if net.classes is not None:
+        y = _as_known(y, data.classes, net.classes)
+    measured = {name: number(value) for name, value in net.evaluate(x, y).items()}
+    loss, accuracy = measured.get("loss"), measured.get("accuracy")
+    words = f"loss {loss} on {len(x)} samples of {data.name}"
+    print(words if accuracy is None else f"accuracy {accuracy:.4f}, {words}")
+    if arguments.json:
+        print(json.dumps({"loss": loss, "accuracy": accuracy, "samples": len(x)}))
+    return 0
+
+
+def predict(arguments: Namespace) -> int:
+    """Print, or write to a file, a saved network's prediction for each row of the input."""
+    if arguments.out is not None:
+        check_writable(arguments.out)
+        if Path(arguments.out).suffix.lower() not in ENDINGS:
+            raise invalid("--out", f"a name ending in {' or '.join(ENDINGS)}", arguments.out)
+    from fastmlp.files import load_inputs
+    from fastmlp.network import Network
+
+    net = Network.load(arguments.model)
+    x = load_inputs(arguments.input)
+    predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
+    if arguments.out is None:
+        sys.stdout.write(_lines(predictions))
+    elif Path(arguments.out).suffix.lower() == ".npy":
+        content = io.BytesIO()
+        np.save(content, predictions, allow_pickle=False)
+        write_atomically(arguments.out, content.getvalue())
+    else:
+        write_atomically(arguments.out, _lines(predictions).encode())
+    return 0
+
+
+def _part(data: Dataset, part: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the samples and targets of one part of a data set."""
+    if part == "all":
+        return (
+            np.concatenate([data.x_train, data.x_test]),
+            np.concatenate([data.y_train, data.y_test]),
+        )
+    if part == "training":
+        return data.x_train, data.y_train
+    if not len(data.x_test):
+        raise DataError(f"{data.name}: expected held-out samples, got none; try --part training")
+    return data.x_test, data.y_test
+
+
+def _as_known(y: NDArray[Any], classes: NDArray[Any], known: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the labels as positions among the classes that the network knows."""
+    if not len(classes):
+        raise invalid("DATA", "classes as targets, as the network was trained on", "numbers")
+    where = {label: position for position, label in enumerate(known.tolist())}
+    missing = [label for label in classes.tolist() if label not in where]
+    if missing:
+        raise invalid("DATA", f"classes among {', '.join(map(str, where))}", missing[0])
+    return np.array([where[label] for label in classes.tolist()], dtype=np.intp)[y]
+
+
+def _lines(predictions: NDArray[Any]) -> str:
+    """Return one line for each prediction, its values with commas between them."""
+    rows = predictions.reshape(len(predictions), -1).tolist()
+    return "".join(",".join(map(str, row)) + "\n" for row in rows)

@@ -1,0 +1,238 @@
+"""The words of the command line and what they may be; imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import fastmlp
+from fastmlp.errors import FastMLPError
+
+__all__ = ["build_parser", "default_epochs"]
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
+OUTPUTS = ("softmax", "sigmoid", "identity")
+LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
+INITIALISERS = ("he", "glorot", "normal", "zeros")
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
+EPOCHS = 10
+EPOCHS_OF = {"digits": 60}  # 11 steps an epoch: ten epochs are over before it has learned
+
+
+def default_epochs(data: str) -> int:
+    """Return how many epochs `train` takes for this data set when not told.
+
+    Examples
+    --------
+    >>> default_epochs("mnist")
+    10
+    """
+    return EPOCHS_OF.get(data, EPOCHS)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors like all others: one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise FastMLPError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser() -> Parser:
+    """Return the parser; the parsed arguments hold the command as `run`.
+
+    Examples
+    --------
+    >>> build_parser().parse_args(["train", "mnist", "--hidden", "200,100"]).hidden
+    [200, 100]
+    """
+    parser = Parser(
+        prog="fastmlp",
+        description="Train multilayer perceptrons on the CPU.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_predict(commands)
+
+    info = _command(commands, "info", "show the CPU, threads, cache and versions", "info:info")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+
+    cache = _command(commands, "cache", "show or clear the compiled kernels", "info:cache")
+    cache.add_argument("--clear", action="store_true", help="delete them; they are made again")
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    train = _command(commands, "train", "train a network", "train:train")
+    _data(train, nargs="?", default="digits", what="what to train on (default: digits)")
+
+    net = train.add_argument_group("network")
+    net.add_argument(
+        "--hidden",
+        type=_sizes,
+        default=[200],
+        metavar="SIZES",
+        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200)",
+    )
+    net.add_argument(
+        "--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (default: relu)"
+    )
+    net.add_argument(
+        "--output", choices=OUTPUTS, help="default: softmax for classes, identity for numbers"
+    )
+    net.add_argument("--init", choices=INITIALISERS, default="he", help="of weights (default: he)")
+    net.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="default: float32"
+    )
+
+    run = train.add_argument_group("training")
+    run.add_argument(
+        "--loss", choices=LOSSES, help="default: cross_entropy for classes, else squared_error"
+    )
+    run.add_argument(
+        "--optimizer", choices=tuple(LEARNING_RATES), default="adam", help="default: adam"
+    )
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
+    run.add_argument("--learning-rate", type=_positive, metavar="RATE", help=f"default: {rates}")
+    run.add_argument(
+        "--momentum",
+        type=_fraction,
+        metavar="M",
+        help="of sgd, momentum and nesterov (default: 0 for sgd, else 0.9)",
+    )
+    run.add_argument("--l2", type=_not_negative, default=0.0, metavar="L2", help="default: 0")
+    run.add_argument(
+        "--batch-size",
+        type=_batch_size,
+        default=128,
+        metavar="N",
+        help="samples in a step, or full for all of them (default: 128)",
+    )
+    special = "".join(f", {count} for {name}" for name, count in EPOCHS_OF.items())
+    run.add_argument(
+        "--epochs",
+        type=_count,
+        metavar="N",
+        help=f"passes over the data (default: {EPOCHS}{special})",
+    )
+    run.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
+    run.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    run.add_argument("--threads", type=_count, metavar="N", help="default: what suits the work")
+    run.add_argument(
+        "--max-seconds", type=_positive, metavar="S", help="stop after so much training time"
+    )
+
+    result = train.add_argument_group("result")
+    result.add_argument("--out", metavar="MODEL", help="save the network to this file")
+    result.add_argument("--history", metavar="FILE.csv", help="save losses by epoch")
+    result.add_argument("--plot", metavar="FILE.png", help="draw them (needs matplotlib)")
+    result.add_argument("--json", action="store_true", help="end with one JSON object on a line")
+    result.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = _command(
+        commands, "evaluate", "measure a saved network on data", "evaluate:evaluate"
+    )
+    _model(evaluate)
+    _data(evaluate, what="what to measure on")
+    evaluate.add_argument(
+        "--part",
+        choices=("held-out", "training", "all"),
+        default="held-out",
+        help="which samples (default: held-out)",
+    )
+    evaluate.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="the one that train had (default: 0)"
+    )
+    evaluate.add_argument("--json", action="store_true", help="end with one JSON object on a line")
+
+
+def _add_predict(commands: Any) -> None:
+    predict = _command(
+        commands, "predict", "print a prediction for each sample", "evaluate:predict"
+    )
+    _model(predict)
+    predict.add_argument("input", metavar="INPUT", help="a file of samples, one a row")
+    predict.add_argument("--proba", action="store_true", help="print the network's outputs instead")
+    predict.add_argument("--out", metavar="FILE", help="write them to this .npy or .csv file")
+
+
+def _command(commands: Any, name: str, summary: str, function: str) -> argparse.ArgumentParser:
+    """Add a command; its module is imported when it is run."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary.capitalize() + ".", allow_abbrev=False
+    )
+
+    def run(arguments: argparse.Namespace) -> int:
+        module, _, attribute = function.partition(":")
+        home = importlib.import_module(f"fastmlp.cli.{module}")
+        status: int = getattr(home, attribute)(arguments)
+        return status
+
+    command.set_defaults(run=run)
+    return command
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a file that train --out saved")
+
+
+def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> None:
+    command.add_argument(
+        "data",
+        metavar="DATA",
+        help=f"{what}: digits, mnist, fashion-mnist, a .npz, .csv or .parquet file, "
+        "or a folder of IDX files",
+        **options,
+    )
+    command.add_argument(
+        "--target", metavar="COLUMN", help="the column to predict, in a .csv or .parquet file"
+    )
+
+
+def _checked(kind: type, expected: str, accept: Callable[[Any], bool]) -> Callable[[str], Any]:
+    """Return a reader of one word that says what it expected and what it got."""
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not accept(value):
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+        return value
+
+    return read
+
+
+_count = _checked(int, "a positive integer", lambda value: value > 0)
+_seed = _checked(int, "an integer from 0 to 2**64 - 1", lambda value: 0 <= value < 2**64)
+_positive = _checked(float, "a positive number", lambda value: 0 < value < math.inf)
+_not_negative = _checked(float, "a number from 0 up", lambda value: 0 <= value < math.inf)
+_fraction = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def _sizes(text: str) -> list[int]:
+    if text.strip().lower() in ("", "none"):
+        return []
+    try:
+        return [_count(word) for word in text.split(",")]
+    except argparse.ArgumentTypeError:
+        expected = "positive integers with commas between them, or none"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "full":
+        return None
+    try:
+        return int(_count(text))
+    except argparse.ArgumentTypeError:
+        expected = "a positive integer or full"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None

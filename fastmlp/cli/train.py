@@ -1,0 +1,200 @@
+"""`fastmlp train`: from a data set to a trained, measured and saved network."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.cli.parser import LEARNING_RATES, default_epochs
+from fastmlp.cli.progress import watcher
+from fastmlp.errors import invalid
+from fastmlp.output import check_writable
+
+if TYPE_CHECKING:
+    from fastmlp.datasets import Dataset
+    from fastmlp.history import History
+    from fastmlp.network import Network
+    from fastmlp.training import Trainer
+
+__all__ = ["train"]
+
+INTERRUPTED = 130
+
+
+def train(arguments: Namespace) -> int:
+    """Train as the arguments say; print the held-out accuracy and what it took."""
+    optimizer = _optimizer(arguments)
+    _check_outputs(arguments)
+    from fastmlp.files import load_named
+
+    data = load_named(arguments.data, target=arguments.target, seed=arguments.seed)
+    net, trainer = _build(arguments, data, optimizer)
+    epochs = arguments.epochs or default_epochs(arguments.data)
+    watch = watcher(epochs, quiet=arguments.quiet)
+    try:
+        with watch:
+            history = trainer.fit(
+                data.x_train,
+                data.y_train,
+                epochs=epochs,
+                validation=(data.x_test, data.y_test) if len(data.x_test) else None,
+                max_seconds=arguments.max_seconds,
+                callbacks=(watch,),
+            )
+    except KeyboardInterrupt:
+        saved = _save(arguments, net, watch.history)
+        print("fastmlp: interrupted" + _listing(saved), file=sys.stderr)
+        return INTERRUPTED
+    saved = _save(arguments, net, history)
+    _report(arguments, data, net, history, saved)
+    return 0
+
+
+def _optimizer(arguments: Namespace) -> Any:
+    """Return the optimizer that the arguments name."""
+    import fastmlp
+
+    name, momentum = arguments.optimizer, arguments.momentum
+    rate = arguments.learning_rate or LEARNING_RATES[name]
+    if name in ("adam", "adamw"):
+        if momentum is not None:
+            raise invalid("--momentum", "--optimizer sgd, momentum or nesterov", name)
+        return fastmlp.Adam(rate) if name == "adam" else fastmlp.AdamW(rate)
+    if momentum is None:
+        momentum = 0.0 if name == "sgd" else 0.9
+    return fastmlp.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
+
+
+def _check_outputs(arguments: Namespace) -> None:
+    """Refuse, before any work is done, what could not be written at its end."""
+    taken = {os.path.realpath(arguments.data): "DATA"}
+    for flag in ("out", "history", "plot"):
+        path = getattr(arguments, flag)
+        if path is None:
+            continue
+        check_writable(path)
+        other = taken.setdefault(os.path.realpath(path), f"--{flag}")
+        if other != f"--{flag}":
+            raise invalid(f"--{flag}", f"a file other than that of {other}", path)
+    if arguments.plot is not None:
+        from fastmlp.plot import check_plot
+
+        check_plot(arguments.plot)
+
+
+def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network, Trainer]:
+    """Return the network and its trainer; the data decide what the arguments leave open."""
+    import fastmlp
+
+    classified = len(data.classes) > 0
+    loss, output = arguments.loss, arguments.output
+    if output is None and loss is None:
+        output = "softmax" if classified else "identity"
+    elif output is None:
+        output = "softmax" if loss == "cross_entropy" else "sigmoid" if classified else "identity"
+    if loss is None:
+        loss = "squared_error" if output == "identity" else "cross_entropy"
+    if classified and output == "identity":
+        raise invalid("--output", "softmax or sigmoid, as the targets are classes", output)
+
+    n_inputs = math.prod(data.x_train.shape[1:])
+    n_outputs = len(data.classes) if classified else math.prod(data.y_train.shape[1:])
+    net = fastmlp.Network(
+        [n_inputs, *arguments.hidden, n_outputs],
+        hidden=arguments.activation,
+        output=output,
+        init=arguments.init,
+        seed=arguments.seed,
+        dtype=arguments.dtype,
+        input_scale=data.input_scale,
+        classes=data.classes if classified else None,
+    )
+    trainer = fastmlp.Trainer(
+        net,
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=arguments.batch_size,
+        shuffle=not arguments.no_shuffle,
+        seed=arguments.seed,
+        l2=arguments.l2,
+        threads=arguments.threads,
+    )
+    return net, trainer
+
+
+def _save(arguments: Namespace, net: Network, history: History | None) -> dict[str, str]:
+    """Write what was asked for, as far as there is any; return the paths by what they hold."""
+    saved = {}
+    if arguments.out is not None:
+        net.save(arguments.out)
+        saved["model"] = arguments.out
+    if arguments.history is not None and history is not None:
+        history.to_csv(arguments.history)
+        saved["history"] = arguments.history
+    if arguments.plot is not None and history:
+        history.plot(arguments.plot)
+        saved["plot"] = arguments.plot
+    return saved
+
+
+def _listing(saved: dict[str, str]) -> str:
+    return "".join(f"; {what} saved to {path}" for what, path in saved.items())
+
+
+def _report(
+    arguments: Namespace, data: Dataset, net: Network, history: History, saved: dict[str, str]
+) -> None:
+    """Print the result in words and, if asked, as one JSON object on the last line."""
+    held_out = net.evaluate(data.x_test, data.y_test) if len(data.x_test) else {}
+    accuracy, loss = number(held_out.get("accuracy")), number(held_out.get("loss"))
+    done = history.to_dict()
+    last = {name: number(values[-1]) if values else None for name, values in done.items()}
+    if accuracy is not None:
+        print(f"held-out accuracy {accuracy:.4f}, loss {loss} on {len(data.x_test)} samples")
+    elif held_out:
+        print(f"held-out loss {loss} on {len(data.x_test)} samples")
+    print(
+        f"training loss {last['loss']} after {last['epochs'] or 0:g} epochs, "
+        f"{last['steps'] or 0} steps, {last['seconds'] or 0:.3f} s"
+    )
+    for what, path in saved.items():
+        print(f"{what} saved to {path}")
+    if arguments.json:
+        result = {
+            "data": data.name,
+            "sizes": list(net.sizes),
+            "loss": last["loss"],
+            "accuracy": accuracy,
+            "held_out_loss": loss,
+            "seconds": last["seconds"] or 0.0,
+            "epochs": whole(last["epochs"] or 0),
+            "steps": last["steps"] or 0,
+            **{what: saved.get(what) for what in ("model", "history", "plot")},
+        }
+        print(json.dumps(result, allow_nan=False))
+
+
+def number(value: float | None) -> float | None:
+    """Return the value, or None where JSON has no number for it.
+
+    Examples
+    --------
+    >>> number(0.5), number(math.nan), number(None)
+    (0.5, None, None)
+    """
+    return value if value is not None and math.isfinite(value) else None
+
+
+def whole(value: float) -> float | int:
+    """Return the value as an integer if it is one.
+
+    Examples
+    --------
+    >>> whole(10.0), whole(2.5)
+    (10, 2.5)
+    """
+    return int(value) if float(value).is_integer() else value
