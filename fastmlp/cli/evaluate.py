@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.cli.train import number
+from fastmlp.cli.train import loss_words, number
 from fastmlp.errors import DataError, invalid
 from fastmlp.output import check_writable, write_atomically
 
@@ -36,7 +37,7 @@ def evaluate(arguments: Namespace) -> int:
         y = _as_known(y, data.classes, net.classes)
     measured = {name: number(value) for name, value in net.evaluate(x, y).items()}
     loss, accuracy = measured.get("loss"), measured.get("accuracy")
-    words = f"loss {loss} on {len(x)} samples of {data.name}"
+    words = f"{loss_words(loss)} on {len(x)} samples of {data.name}"
     print(words if accuracy is None else f"accuracy {accuracy:.4f}, {words}")
     if arguments.json:
         print(json.dumps({"loss": loss, "accuracy": accuracy, "samples": len(x)}))
@@ -88,10 +89,14 @@ def _as_known(y: NDArray[Any], classes: NDArray[Any], known: NDArray[Any]) -> ND
     missing = [label for label in classes.tolist() if label not in where]
     if missing:
         raise invalid("DATA", f"classes among {', '.join(map(str, where))}", missing[0])
-    return np.array([where[label] for label in classes.tolist()], dtype=np.intp)[y]
+    position = np.array([where[label] for label in classes.tolist()], dtype=np.intp)
+    return np.take(position, y)
 
 
 def _lines(predictions: NDArray[Any]) -> str:
     """Return one line for each prediction, its values with commas between them."""
-    rows = predictions.reshape(len(predictions), -1).tolist()
-    return "".join(",".join(map(str, row)) + "\n" for row in rows)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    # NumPy's own str is the shortest that reads back as the same float32.
+    writer.writerows(map(str, row) for row in predictions.reshape(len(predictions), -1))
+    return text.getvalue()

@@ -71,7 +71,8 @@ class Lines(Watcher):
         elif not math.isnan(history.validation_loss[-1]):
             parts.append(f"held-out loss {history.validation_loss[-1]:.4f}")
         parts.append(f"{samples_per_second(history, trainer.n_samples):,.0f} samples/s")
-        print("  ".join(parts), file=sys.stderr, flush=True)
+        sys.stderr.write("  ".join(parts) + "\n")  # at once: Ctrl-C leaves no half line
+        sys.stderr.flush()
 
 
 class Bar(Watcher):

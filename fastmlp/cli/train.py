@@ -154,11 +154,11 @@ def _report(
     done = history.to_dict()
     last = {name: number(values[-1]) if values else None for name, values in done.items()}
     if accuracy is not None:
-        print(f"held-out accuracy {accuracy:.4f}, loss {loss} on {len(data.x_test)} samples")
+        print(f"held-out accuracy {accuracy:.4f}, {loss_words(loss)} on {len(data.x_test)} samples")
     elif held_out:
-        print(f"held-out loss {loss} on {len(data.x_test)} samples")
+        print(f"held-out {loss_words(loss)} on {len(data.x_test)} samples")
     print(
-        f"training loss {last['loss']} after {last['epochs'] or 0:g} epochs, "
+        f"training {loss_words(last['loss'])} after {last['epochs'] or 0:g} epochs, "
         f"{last['steps'] or 0} steps, {last['seconds'] or 0:.3f} s"
     )
     for what, path in saved.items():
@@ -187,6 +187,17 @@ def number(value: float | None) -> float | None:
     (0.5, None, None)
     """
     return value if value is not None and math.isfinite(value) else None
+
+
+def loss_words(loss: float | None) -> str:
+    """Return a loss in words.
+
+    Examples
+    --------
+    >>> loss_words(0.123456)
+    'loss 0.1235'
+    """
+    return "loss unknown" if loss is None else f"loss {loss:.4g}"
 
 
 def whole(value: float) -> float | int:
