@@ -1,0 +1,355 @@
+"""Data from the user's own files: .npz, a folder of IDX files, .csv and .parquet.
+
+Whatever cannot be trained on is refused here, by a name the user knows: file, array, column.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets import Dataset, hold_out, load_digits, load_fashion_mnist, load_mnist
+from fastmlp.errors import DataError, invalid
+from fastmlp.idx import find_idx, read_idx
+from fastmlp.npz import read_npy, read_npz
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["load_file", "load_inputs", "load_named"]
+
+_NAMED = {"digits": load_digits, "mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
+_TABLES = (".csv", ".parquet")
+_PARTS = ("x_train", "y_train", "x_test", "y_test")
+_IDX_PARTS = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+_CHECKED_AT_ONCE = 1 << 20  # values looked at for NaN in one go
+
+
+def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Dataset:
+    """Return a data set by name, or from a file or folder.
+
+    Parameters
+    ----------
+    name : ``digits``, ``mnist``, ``fashion-mnist``, or a path as `load_file` takes it.
+    target : the column to predict, for a table.
+
+    Raises
+    ------
+    DataError
+        If there is no such data set or file, or if it is damaged.
+    InvalidValueError
+        If `target` is missing for a table, is none of its columns, or is given for anything else.
+
+    Examples
+    --------
+    >>> load_named("digits").name
+    'digits'
+    """
+    loader = _NAMED.get(os.fspath(name))
+    if loader is None:
+        if not os.path.exists(name):
+            raise DataError(f"{name}: expected {', '.join(_NAMED)} or a file, got no such file")
+        return load_file(name, target=target)
+    _refuse_target(target)
+    return loader()
+
+
+def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: int = 0) -> Dataset:
+    """Return the data set in a file or folder.
+
+    - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`.
+    - A folder with the four IDX files of MNIST by their usual names, gzipped or plain.
+    - ``.csv`` or ``.parquet``: one column is the target, all others are numeric features. Needs
+      the extra ``data``.
+
+    Where the file has no test rows of its own (`x`, `y` and tables), a quarter is held out, class
+    by class. Targets of integers, booleans or strings are class labels, one-hot rows too;
+    floating-point targets are for regression.
+
+    Parameters
+    ----------
+    path : path of the file or folder.
+    target : the column to predict, for a table.
+    seed : of the choice of the rows held out.
+
+    Returns
+    -------
+    Dataset with x of shape (n, features), uint8, float32 or float64; `input_scale` is 1/255 for
+    uint8, else 1.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or holds something that cannot be trained on: no rows,
+        NaN or infinity, columns that are not numbers, x and y of different lengths.
+    InvalidValueError
+        If `target` is missing for a table, is none of its columns, or is given for anything else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "data.npz")
+    >>> np.savez(path, x=np.zeros((8, 3)), y=["no", "yes"] * 4)
+    >>> data = load_file(path)
+    >>> data.x_train.shape, data.x_test.shape, data.classes.tolist()
+    ((6, 3), (2, 3), ['no', 'yes'])
+    """
+    path = Path(path)
+    if path.suffix.lower() in _TABLES:
+        x, y = _read_table(path, target)
+        return _split(path, x, y, seed, f"{path}: {target}")
+    _refuse_target(target)
+    if path.is_dir():
+        return _load_idx_folder(path)
+    if path.suffix.lower() != ".npz":
+        raise DataError(
+            f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files, "
+            f"got {path.suffix or 'a name without suffix'}"
+        )
+    arrays = read_npz(path, (*_PARTS, "x", "y"))
+    if {"x_train", "y_train"} <= arrays.keys():
+        if ("x_test" in arrays) != ("y_test" in arrays):
+            raise DataError(f"{path}: expected both of x_test, y_test or none, got one")
+        given = (arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
+        return _join(path, *given)
+    if {"x", "y"} <= arrays.keys():
+        x = _features(arrays["x"], f"{path}: x")
+        return _split(path, x, arrays["y"], seed, f"{path}: y")
+    raise DataError(
+        f"{path}: expected arrays x_train and y_train, or x and y, "
+        f"got {', '.join(arrays) or 'none of them'}"
+    )
+
+
+def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> NDArray[Any]:
+    """Return rows to predict from a file.
+
+    Parameters
+    ----------
+    path : ``.npz`` with `x` or `x_test`, ``.npy``, ``.csv``, ``.parquet`` or an IDX file.
+    target : a column of a table that is no feature; it need not be there.
+
+    Returns
+    -------
+    ndarray of shape (n, features), uint8, float32 or float64; not scaled.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or holds no rows of finite numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "images.npy")
+    >>> np.save(path, np.zeros((2, 28, 28), dtype=np.uint8))
+    >>> load_inputs(path).shape
+    (2, 784)
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in _TABLES:
+        frame = _read_frame(path)
+        return _table_features(path, frame.drop(columns=[target], errors="ignore"))
+    if suffix == ".npz":
+        arrays = read_npz(path, ("x", "x_test"))
+        if not arrays:
+            raise DataError(f"{path}: expected an array x or x_test, got neither")
+        name, values = next(iter(arrays.items()))
+        return _features(values, f"{path}: {name}")
+    if suffix == ".npy":
+        return _features(read_npy(path), str(path))
+    if suffix in ("", ".gz") or "idx" in path.name:
+        return _features(read_idx(path), str(path))
+    raise DataError(f"{path}: expected a .npz, .npy, .csv, .parquet or IDX file, got {suffix}")
+
+
+def _refuse_target(target: str | None) -> None:
+    """Only a table has columns to choose from."""
+    if target is not None:
+        raise invalid("target", "None where the data are no .csv or .parquet file", repr(target))
+
+
+def _load_idx_folder(folder: Path) -> Dataset:
+    """Read the four files of an MNIST-like folder."""
+    arrays = []
+    for name in _IDX_PARTS:
+        path = find_idx(folder, name)
+        if path is None:
+            raise DataError(f"{folder}: expected a file {name}.gz or {name}, got neither")
+        arrays.append(read_idx(path))
+    return _join(folder, *arrays)
+
+
+def _read_frame(path: Path) -> DataFrame:
+    """Read a table with pandas."""
+    try:
+        import pandas
+
+        with path.open("rb") as file:
+            if path.suffix.lower() == ".csv":
+                frame = pandas.read_csv(file, low_memory=False)
+            else:
+                frame = pandas.read_parquet(file)
+    except ImportError:
+        raise DataError(
+            f"{path}: expected pandas and pyarrow to read it with, got none: "
+            'pip install "fastmlp[data]"'
+        ) from None
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise DataError(f"{path}: expected a {path.suffix} file, got: {reason}") from None
+    except (ValueError, TypeError, LookupError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: expected a {path.suffix} table, got: {reason}") from None
+    if len(frame) == 0:
+        raise DataError(f"{path}: expected rows, got a table of shape {frame.shape}")
+    frame.columns = frame.columns.map(str)
+    if not frame.columns.is_unique:
+        twice = ", ".join(frame.columns[frame.columns.duplicated()].unique())
+        raise DataError(f"{path}: expected columns of different names, got twice: {twice}")
+    return frame
+
+
+def _read_table(path: Path, target: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return features (n, features) and targets (n,) of a table."""
+    frame = _read_frame(path)
+    if target is None or target not in frame.columns:
+        columns = ", ".join(frame.columns[:8]) + (", ..." if len(frame.columns) > 8 else "")
+        got = "None" if target is None else repr(target)
+        raise invalid("target", f"a column of {path} ({columns})", got)
+    column = frame[target]
+    if column.isna().any():
+        raise DataError(f"{path}: expected no missing values, got some in column {target}")
+    dtype = _numpy_dtype(column.dtype)
+    y = column.to_numpy(dtype) if dtype.kind in "biuf" else column.astype(str).to_numpy(np.str_)
+    return _table_features(path, frame.drop(columns=[target])), y
+
+
+def _numpy_dtype(dtype: object) -> np.dtype[Any]:
+    """Return what NumPy calls the type of a pandas column: object if it has no name for it."""
+    plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", object)
+    return np.dtype(plain)
+
+
+def _table_features(path: Path, frame: DataFrame) -> NDArray[Any]:
+    """Return the columns of a table as features (n, columns)."""
+    dtypes = {name: _numpy_dtype(dtype) for name, dtype in frame.dtypes.items()}
+    wrong = [f"{name} ({frame[name].dtype})" for name, d in dtypes.items() if d.kind not in "biuf"]
+    if wrong:
+        raise DataError(f"{path}: expected numbers in every feature column, got {', '.join(wrong)}")
+    missing = frame.columns[frame.isna().any()]
+    if len(missing):
+        raise DataError(
+            f"{path}: expected no missing values, got some in column {', '.join(missing)}"
+        )
+    common = np.result_type(*dtypes.values()) if dtypes else np.float64
+    return _features(frame.to_numpy(common), str(path), list(frame.columns))
+
+
+def _features(x: NDArray[Any], label: str, columns: Sequence[object] | None = None) -> NDArray[Any]:
+    """Return x as (n, features) of uint8, float32 or float64, all finite; `label` is its name."""
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"{label}: expected numbers, got {x.dtype}")
+    if x.ndim < 2 or x.size == 0:
+        raise DataError(f"{label}: expected a shape (n, features), none of them 0, got {x.shape}")
+    x = x.reshape(len(x), -1)
+    if x.dtype != np.uint8:
+        wide = np.result_type(x.dtype, np.float32)  # int8, int16: float32; int32, int64: float64
+        x = x.astype(np.float32 if wide == np.float32 else np.float64, copy=False)
+        _check_finite(x, label, columns)
+    return x
+
+
+def _check_finite(x: NDArray[Any], label: str, columns: Sequence[object] | None = None) -> None:
+    """Raise for the first NaN or infinity in x, without a temporary of x's size."""
+    rows = x.reshape(len(x), -1)
+    step = max(1, _CHECKED_AT_ONCE // rows.shape[1])
+    for start in range(0, len(rows), step):
+        finite = np.isfinite(rows[start : start + step])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise DataError(
+                f"{label}: expected finite numbers, got {rows[start + row, column]} in row "
+                f"{start + row}, column {columns[column] if columns else column}"
+            )
+
+
+def _targets(y: NDArray[Any], rows: int, label: str) -> NDArray[Any]:
+    """Return y as (rows,), or (rows, outputs) where it has several columns."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim not in (1, 2) or len(y) != rows or y.size == 0:
+        raise DataError(f"{label}: expected a row for each of the {rows} of x, got shape {y.shape}")
+    if y.dtype.kind not in "biufU":
+        raise DataError(f"{label}: expected numbers or strings, got {y.dtype}")
+    if y.dtype.kind == "f":
+        _check_finite(y, label)
+    return y
+
+
+def _encode(y: NDArray[Any], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return class numbers and sorted labels, or floating-point targets and no labels."""
+    one_hot = y.ndim == 2 and y.dtype.kind != "U" and np.isin(y, (0, 1)).all()
+    if one_hot and (np.count_nonzero(y, axis=1) == 1).all():
+        return y.argmax(axis=1).astype(np.int64), np.arange(y.shape[1])
+    if y.dtype.kind == "f":
+        return y.astype(np.float32 if y.dtype == np.float32 else np.float64), np.empty(0)
+    if y.ndim == 2:
+        raise DataError(f"{label}: expected one-hot rows, got others, of {y.dtype}")
+    classes, codes = np.unique(y, return_inverse=True)
+    return codes.astype(np.int64), classes
+
+
+def _split(path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str) -> Dataset:
+    """Hold a quarter of the rows out, class by class; `label` is the name of y."""
+    codes, classes = _encode(_targets(y, len(x), label), label)
+    train, test = hold_out(codes if len(classes) else np.zeros(len(x)), seed=seed)
+    return Dataset(x[train], codes[train], x[test], codes[test], classes, _scale(x), str(path))
+
+
+def _join(
+    path: Path,
+    x_train: NDArray[Any],
+    y_train: NDArray[Any],
+    x_test: NDArray[Any] | None = None,
+    y_test: NDArray[Any] | None = None,
+) -> Dataset:
+    """Keep training and test rows as the user has split them; classes are those of both."""
+    label = f"{path}: y_train"
+    x_train = _features(x_train, f"{path}: x_train")
+    n = len(x_train)
+    y = _targets(y_train, n, label)
+    if x_test is None or y_test is None:
+        x_test = x_train[:0]
+    else:
+        x_test = _features(x_test, f"{path}: x_test")
+        if x_test.shape[1] != x_train.shape[1] or _scale(x_test) != _scale(x_train):
+            raise DataError(
+                f"{path}: x_test: expected {x_train.shape[1]} {x_train.dtype} features as in "
+                f"x_train, got {x_test.shape[1]} {x_test.dtype}"
+            )
+        y_test = _targets(y_test, len(x_test), f"{path}: y_test")
+        if y_test.shape[1:] != y.shape[1:] or (y_test.dtype.kind == "U") != (y.dtype.kind == "U"):
+            raise DataError(
+                f"{path}: y_test: expected targets like those of y_train, {y.dtype} of shape "
+                f"{y.shape}, got {y_test.dtype} of shape {y_test.shape}"
+            )
+        y = np.concatenate([y, y_test])
+    codes, classes = _encode(y, label)
+    return Dataset(x_train, codes[:n], x_test, codes[n:], classes, _scale(x_train), str(path))
+
+
+def _scale(x: NDArray[Any]) -> float:
+    """Return the input scale of features read from a file."""
+    return 1 / 255 if x.dtype == np.uint8 else 1.0
