@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -31,7 +32,7 @@ def evaluate(arguments: Namespace) -> int:
     from fastmlp.network import Network
 
     net = Network.load(arguments.model)
-    data = load_named(arguments.data, target=arguments.target, seed=arguments.seed)
+    data = load_named(arguments.data, target=arguments.target)
     x, y = _part(data, arguments.part)
     if net.classes is not None:
         y = _as_known(y, data.classes, net.classes)
@@ -50,11 +51,13 @@ def predict(arguments: Namespace) -> int:
         check_writable(arguments.out)
         if Path(arguments.out).suffix.lower() not in ENDINGS:
             raise invalid("--out", f"a name ending in {' or '.join(ENDINGS)}", arguments.out)
+        if os.path.realpath(arguments.out) == os.path.realpath(arguments.input):
+            raise invalid("--out", "a file other than that of INPUT", arguments.out)
     from fastmlp.files import load_inputs
     from fastmlp.network import Network
 
     net = Network.load(arguments.model)
-    x = load_inputs(arguments.input)
+    x = load_inputs(arguments.input, target=arguments.target)
     predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
     if arguments.out is None:
         sys.stdout.write(_lines(predictions))

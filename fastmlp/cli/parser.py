@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 import fastmlp
 from fastmlp.errors import FastMLPError
 
-__all__ = ["build_parser", "default_epochs"]
+__all__ = ["DATA_SETS", "LEARNING_RATES", "build_parser", "default_epochs"]
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 OUTPUTS = ("softmax", "sigmoid", "identity")
 LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
 INITIALISERS = ("he", "glorot", "normal", "zeros")
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
+DATA_SETS = ("digits", "mnist", "fashion-mnist")
 EPOCHS = 10
 EPOCHS_OF = {"digits": 60}  # 11 steps an epoch: ten epochs are over before it has learned
 
@@ -147,9 +148,6 @@ def _add_evaluate(commands: Any) -> None:
         default="held-out",
         help="which samples (default: held-out)",
     )
-    evaluate.add_argument(
-        "--seed", type=_seed, default=0, metavar="N", help="the one that train had (default: 0)"
-    )
     evaluate.add_argument("--json", action="store_true", help="end with one JSON object on a line")
 
 
@@ -159,6 +157,9 @@ def _add_predict(commands: Any) -> None:
     )
     _model(predict)
     predict.add_argument("input", metavar="INPUT", help="a file of samples, one a row")
+    predict.add_argument(
+        "--target", metavar="COLUMN", help="a column to leave out, of a .csv or .parquet file"
+    )
     predict.add_argument("--proba", action="store_true", help="print the network's outputs instead")
     predict.add_argument("--out", metavar="FILE", help="write them to this .npy or .csv file")
 
@@ -187,7 +188,7 @@ def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> Non
     command.add_argument(
         "data",
         metavar="DATA",
-        help=f"{what}: digits, mnist, fashion-mnist, a .npz, .csv or .parquet file, "
+        help=f"{what}: {', '.join(DATA_SETS)}, a .npz, .csv or .parquet file, "
         "or a folder of IDX files",
         **options,
     )

@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.parser import LEARNING_RATES, default_epochs
+from fastmlp.cli.parser import DATA_SETS, LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.errors import invalid
 from fastmlp.output import check_writable
@@ -31,7 +31,7 @@ def train(arguments: Namespace) -> int:
     _check_outputs(arguments)
     from fastmlp.files import load_named
 
-    data = load_named(arguments.data, target=arguments.target, seed=arguments.seed)
+    data = load_named(arguments.data, target=arguments.target)
     net, trainer = _build(arguments, data, optimizer)
     epochs = arguments.epochs or default_epochs(arguments.data)
     watch = watcher(epochs, quiet=arguments.quiet)
@@ -71,7 +71,7 @@ def _optimizer(arguments: Namespace) -> Any:
 
 def _check_outputs(arguments: Namespace) -> None:
     """Refuse, before any work is done, what could not be written at its end."""
-    taken = {os.path.realpath(arguments.data): "DATA"}
+    taken = {} if arguments.data in DATA_SETS else {os.path.realpath(arguments.data): "DATA"}
     for flag in ("out", "history", "plot"):
         path = getattr(arguments, flag)
         if path is None:
