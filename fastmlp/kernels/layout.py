@@ -1,0 +1,113 @@
+"""How a network lies in memory: one int64 row of numbers a layer, read by every kernel.
+
+Parameters are one flat buffer. Layer l holds the (inputs + 1, outputs) matrix of weights and, as
+its last row, biases: row-major, each row padded with zeros to whole vectors. Activations and deltas
+are flat buffers of `capacity` rows. A level (the input is level 0, layer l reads level l and writes
+level l + 1) is cut into panels, each `capacity` rows of `width` elements: element (r, j) stands at
+
+    capacity · before + (j // width) · capacity · width + r · width + j % width
+
+where `before` counts the columns of the levels before. Every level but the last carries a column
+of ones after its true columns, which makes the biases part of the products; other padding is zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.kernels.target import CACHE_LINE, PANEL_BYTES, lanes
+
+__all__ = [
+    "ACTIVATION",
+    "FIELDS",
+    "INPUTS",
+    "INPUT_BEFORE",
+    "INPUT_WIDTH",
+    "OUTPUTS",
+    "OUTPUT_BEFORE",
+    "OUTPUT_WIDTH",
+    "TRANSPOSED",
+    "TRANSPOSED_ROW",
+    "WEIGHTS",
+    "WEIGHTS_ROW",
+    "Sizes",
+    "layout",
+]
+
+INPUTS: Final = 0  # true columns of the level that is read
+OUTPUTS: Final = 1  # true columns of the level that is written
+ACTIVATION: Final = 2  # code of the activation of the level that is written
+WEIGHTS: Final = 3  # where the weights begin in the parameters
+WEIGHTS_ROW: Final = 4  # elements from one row of weights to the next
+TRANSPOSED: Final = 5  # where the transposed weights begin in their buffer (not for layer 0)
+TRANSPOSED_ROW: Final = 6
+INPUT_BEFORE: Final = 7  # columns of the levels before the one that is read
+INPUT_WIDTH: Final = 8  # elements in a row of its panels
+OUTPUT_BEFORE: Final = 9
+OUTPUT_WIDTH: Final = 10
+FIELDS: Final = 11
+
+
+def _whole(columns: int, unit: int) -> int:
+    return -(-columns // unit) * unit
+
+
+def _row(columns: int, itemsize: int) -> int:
+    """Return the row length for a matrix: whole vectors, and an odd number of cache lines.
+
+    At an even number, above all at 4096 bytes, the rows of a strip share few cache sets.
+    """
+    length = _whole(columns, lanes(itemsize))
+    line = CACHE_LINE // itemsize
+    lines = -(-length // line)
+    return (lines + 1) * line if lines > 3 and lines % 2 == 0 else length
+
+
+class Sizes:
+    """How many elements the buffers of a layout need."""
+
+    def __init__(self, parameters: int, transposed: int, columns: int) -> None:
+        self.parameters = parameters
+        self.transposed = transposed
+        self.columns = columns  # of activations or deltas, for each row of the capacity
+
+
+def layout(
+    sizes: list[int], activations: list[int], itemsize: int
+) -> tuple[NDArray[np.int64], Sizes]:
+    """Return the table that the kernels read, one row of FIELDS a layer, and the buffer sizes.
+
+    sizes : units of each level, the input first. activations : codes, one a layer.
+    """
+    panel = PANEL_BYTES // itemsize
+    table = np.zeros((len(sizes) - 1, FIELDS), np.int64)
+    widths, befores, columns = [], [], 0
+    for level, units in enumerate(sizes):
+        if level == len(sizes) - 1:
+            width = whole = _row(units, itemsize)
+        else:
+            panels = -(-(units + 1) // panel)
+            width = _row(-(-(units + 1) // panels), itemsize)
+            whole = _whole(units + 1, width)
+        widths.append(width)
+        befores.append(columns)
+        columns += whole
+    parameters = transposed = 0
+    line = CACHE_LINE // itemsize
+    for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        row = table[layer]
+        row[INPUTS], row[OUTPUTS], row[ACTIVATION] = inputs, outputs, activations[layer]
+        row[WEIGHTS], row[WEIGHTS_ROW] = parameters, _row(outputs, itemsize)
+        parameters += _whole((inputs + 1) * int(row[WEIGHTS_ROW]), line)
+        row[INPUT_BEFORE], row[INPUT_WIDTH] = befores[layer], widths[layer]
+        row[OUTPUT_BEFORE], row[OUTPUT_WIDTH] = befores[layer + 1], widths[layer + 1]
+        if layer > 0:
+            row[TRANSPOSED], row[TRANSPOSED_ROW] = transposed, _row(inputs + 1, itemsize)
+            transposed += _whole(outputs * int(row[TRANSPOSED_ROW]), line)
+    return table, Sizes(parameters, transposed, columns)
+
+
+Table = NDArray[Any]

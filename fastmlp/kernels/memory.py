@@ -1,0 +1,55 @@
+"""Memory inside a kernel: small scratch on the stack, and 2-D views of flat buffers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastmlp.kernels.target import ALIGNMENT, PANEL_BYTES, SCRATCH_ROWS
+
+__all__ = ["scratch_like"]
+
+_BYTES = SCRATCH_ROWS * PANEL_BYTES
+
+
+def _interpreted(array: Any) -> Any:
+    """Return the scratch as a NumPy array, for `NUMBA_DISABLE_JIT=1`."""
+    return np.empty(_BYTES // array.itemsize, array.dtype)
+
+
+@intrinsic
+def _scratch_like(typing: Any, array: Any) -> Any:
+    """Return SCRATCH_ROWS rows of PANEL_BYTES on the stack, as a flat array of `array`'s dtype.
+
+    It lives until the function that asked for it returns; every call in one function returns the
+    same memory. What it holds at first is not defined.
+    """
+    result = types.Array(array.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        with builder.goto_entry_block():
+            memory = builder.alloca(ir.ArrayType(ir.IntType(8), _BYTES))
+            memory.align = ALIGNMENT
+        made = context.make_array(sig.return_type)(context, builder)
+        itemsize = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        size = context.get_constant(types.intp, _BYTES // itemsize)
+        context.populate_array(
+            made,
+            data=builder.bitcast(memory, made.data.type),
+            shape=cgutils.pack_array(builder, [size]),
+            strides=cgutils.pack_array(builder, [context.get_constant(types.intp, itemsize)]),
+            itemsize=context.get_constant(types.intp, itemsize),
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return result(array), generate
+
+
+scratch_like: Any = _interpreted if numba.config.DISABLE_JIT else _scratch_like

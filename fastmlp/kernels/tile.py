@@ -1,0 +1,285 @@
+"""The register tile: the one primitive on which every product of the package is built.
+
+A strip is a few vectors of columns of C, for any number of rows:
+
+    mode STORE     C[r, :] = Σ_k A[r, k] · B[k, :]
+    mode RESUME    C[r, :] = C[r, :] + Σ_k A[r, k] · B[k, :]     (the chain goes on from C)
+    mode UPDATE    C[r, :] = C[r, :] + alpha · Σ_k A[r, k] · B[k, :]
+
+It is cut into tiles of TILE_ROWS rows whose accumulators all stay in registers, and single rows
+for what is left. Both strides of A are free, so A may be a block of rows (the forward product) or
+of columns (the weight gradient). Each element is one chain of fused multiply-adds over ascending
+k, whatever the shape of the tile that computes it: shapes never change a result.
+
+It is written as LLVM vectors because LLVM does not find this shape in scalar loops (it reaches
+about half of what the tile does). `llvm.fmuladd` is a fused multiply-add where the CPU has one
+and a multiplication and an addition elsewhere; `llvm.fma` would call the C library there, per
+element. The method is that of the BLIS micro-kernel: Van Zee and van de Geijn, "BLIS: a framework
+for rapidly instantiating BLAS functionality", ACM TOMS 41(3), 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastmlp.kernels.target import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+
+__all__ = ["RESUME", "STORE", "UPDATE", "fma", "strip_masked", "strip_1", "strip_2", "strip_full"]
+
+STORE: Final = 0
+RESUME: Final = 1
+UPDATE: Final = 2
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+class _Operand(NamedTuple):
+    """A matrix in memory: its first element and, in elements, its strides."""
+
+    at: Any
+    row: Any
+    k: Any = None
+
+
+class _Emitter:
+    """Emits loads, stores and multiply-adds on vectors of one element type."""
+
+    def __init__(self, builder: Any, element: ir.Type, itemsize: int) -> None:
+        self.builder = builder
+        self.element = element
+        self.itemsize = itemsize
+        self.lanes = VECTOR_BYTES // itemsize
+        self.vector = ir.VectorType(element, self.lanes)
+        self._suffix = f"v{self.lanes}f{8 * itemsize}"
+
+    def function(self, name: str, result: ir.Type, arguments: list[ir.Type]) -> Any:
+        kind = ir.FunctionType(result, arguments)
+        return cgutils.get_or_insert_function(self.builder.module, kind, name)
+
+    def opaque(self, value: Any) -> Any:
+        """Return the value with its origin hidden from LLVM."""
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.builder.asm(kind, "", "=r,0", [value], False)
+
+    def splat(self, scalar: Any) -> Any:
+        """Return a vector with the scalar in every lane."""
+        undefined = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, _I32(0))
+        lanes = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, undefined, lanes)
+
+    def mask(self, columns: Any) -> Any:
+        """Return the mask of the first `columns` lanes."""
+        index = ir.Constant(ir.VectorType(_I64, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", index, self.splat(columns))
+
+    def _address(self, pointer: Any, v: int) -> Any:
+        at = self.builder.gep(pointer, [_I64(v * self.lanes)])
+        return self.builder.bitcast(at, self.vector.as_pointer())
+
+    def load(self, pointer: Any, v: int, mask: Any = None) -> Any:
+        address = self._address(pointer, v)
+        if mask is None:
+            value = self.builder.load(address)
+            value.align = self.itemsize
+            return value
+        name = f"llvm.masked.load.{self._suffix}.p0"
+        arguments = [address.type, _I32, mask.type, self.vector]
+        function = self.function(name, self.vector, arguments)
+        zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        return self.builder.call(function, [address, _I32(self.itemsize), mask, zero])
+
+    def store(self, value: Any, pointer: Any, v: int, mask: Any = None) -> None:
+        address = self._address(pointer, v)
+        if mask is None:
+            self.builder.store(value, address).align = self.itemsize
+            return
+        name = f"llvm.masked.store.{self._suffix}.p0"
+        arguments = [self.vector, address.type, _I32, mask.type]
+        function = self.function(name, ir.VoidType(), arguments)
+        self.builder.call(function, [value, address, _I32(self.itemsize), mask])
+
+    def fma(self, x: Any, y: Any, z: Any) -> Any:
+        function = self.function(f"llvm.fmuladd.{self._suffix}", self.vector, [self.vector] * 3)
+        return self.builder.call(function, [x, y, z])
+
+
+def _emit_tile(
+    emit: _Emitter, rows: int, vectors: int, a: _Operand, b: _Operand, c: _Operand,
+    depth: Any, mode: Any, alpha: Any, mask: Any,
+) -> None:  # fmt: skip
+    """Emit one tile at the builder's position; leave the builder where the tile is done."""
+    builder = emit.builder
+    a_rows, c_rows = [a.at], [c.at]
+    for _ in range(1, rows):
+        # Opaque, else LLVM walks from row to row of A in every step of k: a chain of additions
+        # that takes longer than the step itself.
+        a_rows.append(emit.opaque(builder.gep(a_rows[-1], [a.row])))
+        c_rows.append(builder.gep(c_rows[-1], [c.row]))
+
+    def grid(make: Callable[[int, int], Any]) -> list[list[Any]]:
+        return [[make(row, v) for v in range(vectors)] for row in range(rows)]
+
+    zero = ir.Constant(emit.vector, [0.0] * emit.lanes)
+    resume = builder.icmp_signed("==", mode, mode.type(RESUME))
+    start = grid(lambda row, v: builder.select(resume, emit.load(c_rows[row], v, mask), zero))
+
+    entry = builder.block
+    loop = builder.append_basic_block("tile.loop")
+    done = builder.append_basic_block("tile.done")
+    builder.cbranch(builder.icmp_signed(">", depth, _I64(0)), loop, done)
+
+    builder.position_at_end(loop)
+    k, a_step, b_now = builder.phi(_I64), builder.phi(_I64), builder.phi(b.at.type)
+    sums = grid(lambda row, v: builder.phi(emit.vector))
+    b_vectors = [emit.load(b_now, v, mask) for v in range(vectors)]
+    factors = [emit.splat(builder.load(builder.gep(row, [a_step]))) for row in a_rows]
+    news = grid(lambda row, v: emit.fma(factors[row], b_vectors[v], sums[row][v]))
+    following = builder.add(k, _I64(1))
+    for phi, first, next_value in (
+        (k, _I64(0), following),
+        (a_step, _I64(0), builder.add(a_step, a.k)),
+        (b_now, b.at, builder.gep(b_now, [b.row])),
+    ):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(next_value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+
+    builder.position_at_end(done)
+    results = grid(lambda row, v: builder.phi(emit.vector))
+    for row in range(rows):
+        for v in range(vectors):
+            for phi in (sums[row][v], results[row][v]):
+                phi.add_incoming(start[row][v], entry)
+                phi.add_incoming(news[row][v], loop)
+    is_update = builder.icmp_signed("==", mode, mode.type(UPDATE))
+    with builder.if_else(is_update) as (then, otherwise):
+        with then:
+            scale = emit.splat(alpha)
+            for row in range(rows):
+                for v in range(vectors):
+                    old = emit.load(c_rows[row], v, mask)
+                    emit.store(emit.fma(scale, results[row][v], old), c_rows[row], v, mask)
+        with otherwise:
+            for row in range(rows):
+                for v in range(vectors):
+                    emit.store(results[row][v], c_rows[row], v, mask)
+
+
+def _make_strip(vectors: int, masked: bool = False) -> Any:
+    """Return a strip `vectors` wide, callable from compiled code and from Python.
+
+    A masked strip is one vector wide and touches only its first `columns` lanes.
+
+    The arguments of a strip: `a, a_at, a_row, a_k` an array, the element at which it begins and
+    its strides in elements between rows and along k; `b, b_at, b_row` and `c, c_at, c_row` the
+    same, their columns contiguous; `depth`, the length of k; `rows`; `columns`; `mode`; `alpha`.
+    """
+    if numba.config.DISABLE_JIT:
+        return _interpreted(vectors, masked)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        dtype = sig.args[0].dtype
+        emit = _Emitter(builder, context.get_data_type(dtype), dtype.bitwidth // 8)
+        starts = []
+        for position in (0, 4, 8):
+            array = context.make_array(sig.args[position])(context, builder, args[position])
+            starts.append(builder.gep(array.data, [args[position + 1]]))
+        a_row, a_k, b_row, depth, c_row = (args[i] for i in (2, 3, 6, 7, 10))
+        rows, columns, mode, alpha = args[11:]
+        mask = emit.mask(columns) if masked else None
+        top = cgutils.alloca_once_value(builder, _I64(0))
+        for height in (TILE_ROWS, 1):
+            head = builder.append_basic_block("rows")
+            body = builder.append_basic_block("rows.body")
+            after = builder.append_basic_block("rows.done")
+            builder.branch(head)
+            builder.position_at_end(head)
+            row = builder.load(top)
+            following = builder.add(row, _I64(height))
+            builder.cbranch(builder.icmp_signed("<=", following, rows), body, after)
+            builder.position_at_end(body)
+            a = _Operand(builder.gep(starts[0], [builder.mul(row, a_row)]), a_row, a_k)
+            b = _Operand(starts[1], b_row)
+            c = _Operand(builder.gep(starts[2], [builder.mul(row, c_row)]), c_row)
+            _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask)
+            builder.store(following, top)
+            builder.branch(head)
+            builder.position_at_end(after)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def strip(
+        typing, a, a_at, a_row, a_k, b, b_at, b_row, depth, c, c_at, c_row, rows, columns,
+        mode, alpha,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
+        if not all(isinstance(array, types.Array) for array in (a, b, c)):
+            return None
+        if a.dtype not in (types.float32, types.float64) or not a.dtype == b.dtype == c.dtype:
+            raise numba.TypingError("arrays of one dtype are expected, float32 or float64")
+        i = types.int64
+        return types.void(a, i, i, i, b, i, i, i, c, i, i, i, i, i, a.dtype), generate
+
+    return strip
+
+
+def _interpreted(vectors: int, masked: bool) -> Callable[..., None]:
+    """Return the strip as plain Python, for `NUMBA_DISABLE_JIT=1`."""
+
+    def elements(array: Any) -> Any:
+        if array.flags.c_contiguous:
+            return array.reshape(-1)
+        span = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True))
+        shape = (span // array.itemsize + 1,)
+        return np.lib.stride_tricks.as_strided(array, shape, (array.itemsize,))
+
+    def strip(
+        a: Any, a_at: int, a_row: int, a_k: int, b: Any, b_at: int, b_row: int, depth: int,
+        c: Any, c_at: int, c_row: int, rows: int, columns: int, mode: int, alpha: Any,
+    ) -> None:  # fmt: skip
+        width = columns if masked else vectors * (VECTOR_BYTES // c.itemsize)
+        a, b, c = elements(a), elements(b), elements(c)
+        for row in range(rows):
+            out = c[c_at + row * c_row : c_at + row * c_row + width]
+            sums = out.copy() if mode == RESUME else np.zeros(width, c.dtype)
+            for k in range(depth):
+                factor = a[a_at + row * a_row + k * a_k]
+                sums += factor * b[b_at + k * b_row : b_at + k * b_row + width]
+            out[:] = out + alpha * sums if mode == UPDATE else sums
+
+    return strip
+
+
+strip_full = _make_strip(TILE_VECTORS)
+strip_2 = _make_strip(2)
+strip_1 = _make_strip(1)
+strip_masked = _make_strip(1, masked=True)
+
+
+@intrinsic
+def _fma(context, x, y, z):  # type: ignore[no-untyped-def]
+    """x · y + z, rounded once where the CPU can."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        element = context.get_data_type(sig.return_type)
+        kind = ir.FunctionType(element, [element] * 3)
+        name = f"llvm.fmuladd.f{sig.return_type.bitwidth}"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+    return x(x, x, x), generate
+
+
+def _multiply_add(x: Any, y: Any, z: Any) -> Any:
+    """x · y + z, rounded twice, for `NUMBA_DISABLE_JIT=1`."""
+    return x * y + z
+
+
+fma: Any = _multiply_add if numba.config.DISABLE_JIT else _fma

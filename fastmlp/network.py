@@ -1,0 +1,388 @@
+"""Network: the sizes, activations and parameters of a multilayer perceptron, and inference."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastmlp.errors import DataError, InvalidValueError, invalid, invalid_type
+from fastmlp.kernels import activations, losses
+from fastmlp.parameters import Parameters
+from fastmlp.passes import Rule, TrainingPass, forward
+from fastmlp.persistence import read_tensors, write_tensors
+from fastmlp.validation import (
+    Samples,
+    Targets,
+    as_sample_weight,
+    as_samples,
+    as_targets,
+    check_integer,
+    check_number,
+)
+
+__all__ = ["LOSSES", "Network"]
+
+_HIDDEN = {
+    "identity": activations.IDENTITY,
+    "sigmoid": activations.SIGMOID,
+    "tanh": activations.TANH,
+    "relu": activations.RELU,
+}
+_OUTPUT = {
+    "identity": activations.IDENTITY,
+    "sigmoid": activations.SIGMOID,
+    "softmax": activations.SOFTMAX,
+}
+_INITIALISERS = ("normal", "zeros", "glorot", "he")
+
+# A loss's code, and the outputs it makes sense with.
+LOSSES = {
+    "cross_entropy": (losses.CROSS_ENTROPY, ("softmax", "sigmoid")),
+    "squared_error": (losses.SQUARED_ERROR, ("identity", "sigmoid", "softmax")),
+    "mnist_loss": (losses.MNIST_LOSS, ("sigmoid",)),
+}
+
+
+def _one_of(name: str, value: Any, choices: Sequence[str]) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise invalid(name, f"one of {', '.join(choices)}", repr(value))
+    return value
+
+
+class Network(Parameters):
+    """A multilayer perceptron: fully connected layers with biases.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each level, inputs first, outputs last; [n_in, n_out] has no hidden layer.
+    hidden : {"relu", "sigmoid", "tanh", "identity"}
+        Activation of the hidden layers.
+    output : {"softmax", "sigmoid", "identity"}
+        Activation of the outputs.
+    init : {"he", "glorot", "normal", "zeros"} or (name, scale)
+        Weights at the start: "he" N(0, 2 / n_in), "glorot" uniform in ±√(6 / (n_in + n_out)),
+        "normal" 0.01 · N(0, 1). A scale replaces the 0.01 of "normal" and multiplies the others.
+        Biases start at zero.
+    seed : int or None
+        Seed of the initial weights; None takes one from the system.
+    dtype : {"float32", "float64"}
+        In which all parameters are kept and all is computed.
+    input_scale : float
+        Data are multiplied by it (1/255 for images of bytes) wherever the network sees them; it is
+        saved with the network.
+    classes : array-like or None
+        Names of the classes, kept and saved for the caller; predictions are their indices.
+
+    Attributes
+    ----------
+    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
+        Writable views of the parameters, one a layer.
+    buffer : ndarray
+        All parameters in one aligned piece of memory, padding included.
+
+    Examples
+    --------
+    >>> net = Network([784, 200, 10], seed=0)
+    >>> [w.shape for w in net.weights], net.n_parameters
+    ([(784, 200), (200, 10)], 159010)
+    >>> net
+    Network([784, 200, 10], hidden='relu', output='softmax', dtype='float32')
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden: str = "relu",
+        output: str = "softmax",
+        init: str | tuple[str, float] = "he",
+        seed: int | None = 0,
+        dtype: DTypeLike = "float32",
+        input_scale: float = 1.0,
+        classes: ArrayLike | None = None,
+    ) -> None:
+        if isinstance(sizes, str) or not hasattr(sizes, "__len__"):
+            raise invalid_type("sizes", "a sequence of at least two integers", sizes)
+        units = [check_integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
+        if len(units) < 2:
+            raise invalid("sizes", "at least two integers: inputs and outputs", units)
+        self.hidden = _one_of("hidden", hidden, tuple(_HIDDEN))
+        self.output = _one_of("output", output, tuple(_OUTPUT))
+        if self.output == "softmax" and units[-1] == 1:
+            raise invalid("sizes", "at least 2 outputs with softmax", "1 (use output='sigmoid')")
+        try:
+            real = np.dtype(dtype)
+        except TypeError:
+            raise invalid("dtype", "float32 or float64", repr(dtype)) from None
+        if real not in (np.float32, np.float64):
+            raise invalid("dtype", "float32 or float64", real)
+        self.classes = None if classes is None else np.asarray(classes)
+        if self.classes is not None and self.classes.shape != (max(units[-1], 2),):
+            expected = f"{max(units[-1], 2)} names"
+            raise invalid("classes", expected, f"shape {self.classes.shape}")
+        codes = [_HIDDEN[self.hidden]] * (len(units) - 2) + [_OUTPUT[self.output]]
+        scale = check_number("input_scale", input_scale, open_below=True)
+        super().__init__(units, codes, real, scale)
+        self._initialise(init, check_integer("seed", seed, 0, none=True))
+
+    def _initialise(self, init: str | tuple[str, float], seed: int | None) -> None:
+        name, scale = init if isinstance(init, tuple) and len(init) == 2 else (init, None)
+        _one_of("init", name, _INITIALISERS)
+        if scale is not None:
+            scale = check_number("init scale", scale)
+        generator = np.random.default_rng(seed)
+        for w in self.weights:
+            n_in, n_out = w.shape
+            # Drawn in float64 whatever the dtype, so both dtypes start from the same numbers.
+            if name == "he":
+                w[:] = generator.normal(0.0, math.sqrt(2 / n_in), w.shape) * (
+                    1.0 if scale is None else scale
+                )
+            elif name == "glorot":
+                bound = math.sqrt(6 / (n_in + n_out)) * (1.0 if scale is None else scale)
+                w[:] = generator.uniform(-bound, bound, w.shape)
+            elif name == "normal":
+                w[:] = generator.normal(0.0, 1.0, w.shape) * (0.01 if scale is None else scale)
+
+    def __repr__(self) -> str:
+        """Return the network as it could be made again, untrained."""
+        return (
+            f"Network({self.sizes}, hidden={self.hidden!r}, output={self.output!r}, "
+            f"dtype={self.dtype.name!r})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: description and parameters, no workspaces."""
+        description = self._description() | {"classes": self.classes}
+        return description | {"parameters": self.parameters()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the network again from `__getstate__`, its memory aligned anew."""
+        state = dict(state)
+        parameters = state.pop("parameters")
+        Network.__init__(self, init="zeros", **state)
+        self.set_parameters(parameters)
+
+    # Inference.
+
+    def predict_proba(self, x: Any) -> NDArray[Any]:
+        """Return the outputs of the network.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, n_in), or (n, ...) with n_in elements a sample
+
+        Returns
+        -------
+        ndarray of shape (n, n_out), in the network's dtype
+            A row does not depend on the other rows it is predicted with, to the last bit.
+
+        Raises
+        ------
+        InvalidValueError
+            The data are empty, of another width, or not finite.
+
+        Examples
+        --------
+        >>> net = Network([2, 3], seed=0)
+        >>> net.predict_proba([[0.0, 0.0]]).round(3).tolist()
+        [[0.3330000042915344, 0.3330000042915344, 0.3330000042915344]]
+        """
+        samples = as_samples(x, self.sizes[0])
+        out = np.empty((samples.n, self.sizes[-1]), self.dtype)
+        forward(self, samples, out=out)
+        return out
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """Return classes, (n,) int64, or for an identity output the outputs, (n, n_out).
+
+        The class is that of the largest output; one sigmoid output means 1 from one half on.
+
+        Examples
+        --------
+        >>> Network([2, 3], seed=0).predict([[1.0, 0.0], [0.0, 1.0]]).shape
+        (2,)
+        """
+        outputs = self.predict_proba(x)
+        if self.output == "identity":
+            return outputs
+        if outputs.shape[1] == 1:
+            return (outputs[:, 0] >= 0.5).astype(np.int64)
+        return outputs.argmax(axis=1)
+
+    def loss_code(self, loss: str | None) -> tuple[str, int]:
+        """Return a loss's name and code; None means the one that goes with the output."""
+        if loss is None:
+            loss = "squared_error" if self.output == "identity" else "cross_entropy"
+        _one_of("loss", loss, tuple(LOSSES))
+        code, outputs = LOSSES[loss]
+        if self.output not in outputs:
+            expected = f"a loss for a {self.output} output"
+            raise invalid("loss", expected, f"{loss}, which goes with {' or '.join(outputs)}")
+        return loss, code
+
+    def evaluate(
+        self, x: Any, y: ArrayLike, loss: str | None = None, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Return the mean loss and, for classes, the share of right answers.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, n_in)
+        y : array-like of shape (n,), (n, 1) or (n, n_out)
+            Classes, one-hot rows, or numbers.
+        loss : str or None
+            "cross_entropy", "squared_error" or "mnist_loss"; None takes squared_error for an
+            identity output, else cross_entropy.
+        sample_weight : array-like of shape (n,) or None
+
+        Returns
+        -------
+        dict with "loss" and "accuracy"
+            Accuracy is NaN where y are not classes.
+
+        Examples
+        --------
+        >>> net = Network([2, 2], init="zeros")
+        >>> net.evaluate([[1.0, 0.0], [0.0, 1.0]], [0, 0])
+        {'loss': 0.6931471824645996, 'accuracy': 1.0}
+        """
+        name, code = self.loss_code(loss)
+        samples = as_samples(x, self.sizes[0])
+        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        weight = as_sample_weight(sample_weight, samples.n)
+        return self.run_evaluation(samples, targets, weight, code, None)
+
+    def run_evaluation(
+        self, samples: Samples, targets: Targets, weight: NDArray[np.float64], code: int,
+        threads: int | None,
+    ) -> dict[str, float]:  # fmt: skip
+        """Return what `evaluate` does, for data that were checked before."""
+        sums = forward(self, samples, targets, weight, code, threads=threads)
+        accuracy = float(sums[1] / sums[2]) if targets.coded else math.nan
+        return {"loss": float(sums[0] / sums[2]), "accuracy": accuracy}
+
+    # Gradients.
+
+    def loss_and_gradient(
+        self, x: Any, y: ArrayLike, loss: str | None = None,
+        sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    ) -> tuple[float, NDArray[Any]]:  # fmt: skip
+        """Return the loss and its gradient as one flat vector, ordered as `parameters()`.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight
+            As for `evaluate`.
+        l2 : float
+            Adds l2/2 · Σ w² / (number of samples, or sum of their weights); biases not included.
+
+        Examples
+        --------
+        >>> net = Network([2, 2], init="zeros")
+        >>> value, gradient = net.loss_and_gradient([[1.0, 0.0]], [0])
+        >>> gradient.tolist()
+        [-0.5, 0.5, 0.0, 0.0, -0.5, 0.5]
+        """
+        value, packed = self._gradient_buffer(x, y, loss, sample_weight, l2)
+        return value, self._flat(*self.unpack_gradients(packed))
+
+    def gradients(
+        self, x: Any, y: ArrayLike, loss: str | None = None,
+        sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:  # fmt: skip
+        """Return the gradient of the mean loss, layer by layer.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight, l2
+            As for `loss_and_gradient`.
+
+        Returns
+        -------
+        (list of (n_in, n_out), list of (n_out,))
+            With respect to the weights and to the biases.
+
+        Examples
+        --------
+        >>> net = Network([2, 2], init="zeros")
+        >>> weights, biases = net.gradients([[1.0, 0.0]], [0])
+        >>> biases[0].tolist()
+        [-0.5, 0.5]
+        """
+        return self.unpack_gradients(self._gradient_buffer(x, y, loss, sample_weight, l2)[1])
+
+    def _gradient_buffer(
+        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float
+    ) -> tuple[float, NDArray[Any]]:
+        name, code = self.loss_code(loss)
+        rule = Rule(l2=check_number("l2", l2))
+        samples = as_samples(x, self.sizes[0])
+        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        weight = as_sample_weight(sample_weight, samples.n)
+        run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
+        run.begin(np.arange(samples.n))
+        run.advance(samples.n)
+        run.close()
+        total = run.records[0, 2]
+        if l2:
+            for start, biases, _ in self.layer_bounds():
+                penalty = self.dtype.type(l2 / total) * self.buffer[start:biases]
+                run.gradient[start:biases] += penalty
+        return float(run.records[0, 0] / total), run.gradient
+
+    # Files.
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "sizes": self.sizes,
+            "hidden": self.hidden,
+            "output": self.output,
+            "dtype": self.dtype.name,
+            "input_scale": self.input_scale,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all.
+
+        The arrays are weights_0, biases_0, …; what else the network is stands in the metadata.
+
+        Raises
+        ------
+        FastMLPError
+            The file cannot be written.
+        """
+        tensors = {}
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            tensors[f"weights_{i}"], tensors[f"biases_{i}"] = w, b
+        classes = None if self.classes is None else self.classes.tolist()
+        write_tensors(path, tensors, self._description() | {"classes": classes})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a network that `save` wrote; no code in the file is ever run.
+
+        Raises
+        ------
+        DataError
+            The file is missing, damaged, or not a network.
+        """
+        tensors, description = read_tensors(path)
+        try:
+            net = cls(init="zeros", **description)
+            for i, (w, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+                for view, array in ((w, tensors[f"weights_{i}"]), (b, tensors[f"biases_{i}"])):
+                    if array.shape != view.shape or array.dtype != net.dtype:
+                        raise invalid(
+                            f"layer {i}", f"{net.dtype} {view.shape}",
+                            f"{array.dtype} {array.shape}",
+                        )  # fmt: skip
+                    view[:] = array
+        except (InvalidValueError, TypeError, KeyError) as error:
+            raise DataError(f"{os.fspath(path)}: expected a fastmlp network, got {error}") from None
+        return net

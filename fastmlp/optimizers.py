@@ -1,0 +1,219 @@
+"""Optimizers: the numbers of an update rule, and the state it keeps for each network."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.buffers import aligned_zeros
+from fastmlp.errors import invalid
+from fastmlp.kernels import updates
+from fastmlp.network import Network
+from fastmlp.validation import check_number
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "State"]
+
+
+class State:
+    """What an update rule remembers of one network: two buffers beside its parameters."""
+
+    def __init__(self, net: Network, buffers: int) -> None:
+        size = net.buffer.size
+        self.first = aligned_zeros(size if buffers > 0 else 0, net.dtype)
+        self.second = aligned_zeros(size if buffers > 1 else 0, net.dtype)
+        self.steps = 0
+
+    def copy(self) -> tuple[NDArray[Any], NDArray[Any], int]:
+        """Return the contents, to go back to."""
+        return self.first.copy(), self.second.copy(), self.steps
+
+    def restore(self, contents: tuple[NDArray[Any], NDArray[Any], int]) -> None:
+        """Go back to contents returned by `copy`."""
+        self.first[:], self.second[:], self.steps = contents
+
+
+@dataclass(eq=False)
+class Optimizer:
+    """Base of the optimizers; use `SGD`, `Adam` or `AdamW`."""
+
+    learning_rate: float
+    _states: weakref.WeakKeyDictionary[Network, State] = field(
+        default_factory=weakref.WeakKeyDictionary, init=False, repr=False
+    )
+
+    @property
+    def rule(self) -> int:
+        """The code by which the kernels know the rule."""
+        raise NotImplementedError
+
+    @property
+    def _buffers(self) -> int:
+        return {updates.SGD: 0, updates.ADAM: 2}.get(self.rule, 1)
+
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """Return learning rate, momentum or beta_1, beta_2, epsilon and weight decay."""
+        raise NotImplementedError
+
+    def state(self, net: Network) -> State:
+        """Return what this optimizer remembers of a network, made when first asked for."""
+        if net not in self._states:
+            self._states[net] = State(net, self._buffers)
+        return self._states[net]
+
+    def reset(self) -> None:
+        """Forget all networks: the next step of each starts as if it were the first."""
+        self._states.clear()
+
+    def step(self, net: Network, gradients: tuple[Sequence[ArrayLike], Sequence[ArrayLike]]) -> None:
+        """Update a network's parameters once.
+
+        Parameters
+        ----------
+        net : Network
+            Its weights and biases are changed in place.
+        gradients : (list of (n_in, n_out), list of (n_out,))
+            As `net.gradients` returns them.
+
+        Examples
+        --------
+        >>> import numpy as np, fastmlp
+        >>> net = fastmlp.Network([2, 1], output="identity", seed=0)
+        >>> x, y = np.eye(2), np.array([1.0, -1.0])
+        >>> sgd = fastmlp.SGD(learning_rate=0.1)
+        >>> for _ in range(100):
+        ...     sgd.step(net, net.gradients(x, y, loss="squared_error"))
+        >>> net.predict(x).round(2).ravel().tolist()
+        [1.0, -1.0]
+        """
+        gradient = net.pack_gradients(gradients)
+        rate, beta_1, beta_2, epsilon, weight_decay = self.rates()
+        state = self.state(net)
+        state.steps += 1
+        if self.rule == updates.ADAM:
+            rate = updates.adam_rate(rate, beta_1, beta_2, state.steps)
+        shrink = self.learning_rate * weight_decay
+        for start, biases, stop in net.layer_bounds():
+            for low, high, factor in ((start, biases, shrink), (biases, stop, 0.0)):
+                updates.apply_update(
+                    self.rule, rate, beta_1, beta_2, epsilon, 0.0, factor, gradient[low:high],
+                    net.buffer[low:high], state.first[low:high], state.second[low:high],
+                )  # fmt: skip
+
+
+@dataclass(eq=False)
+class SGD(Optimizer):
+    """Stochastic gradient descent, plain or with momentum.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Factor η on the gradient.
+    momentum : float in [0, 1)
+        Share μ of the last step that is kept: v ← μ v - η g, w ← w + v.
+    nesterov : bool
+        Look ahead: w ← w + μ v - η g. Needs a momentum.
+
+    Examples
+    --------
+    >>> SGD(0.1, momentum=0.9)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=False)
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        self.learning_rate = check_number("learning_rate", self.learning_rate, open_below=True)
+        self.momentum = check_number("momentum", self.momentum, below=1.0)
+        if self.nesterov and self.momentum == 0.0:
+            raise invalid("nesterov", "a momentum greater than 0 with it", "momentum 0")
+
+    @property
+    def rule(self) -> int:
+        """The code by which the kernels know the rule."""
+        if self.momentum == 0.0:
+            return updates.SGD
+        return updates.NESTEROV if self.nesterov else updates.MOMENTUM
+
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """Return learning rate, momentum, and three numbers that are not used."""
+        return self.learning_rate, self.momentum, 0.0, 0.0, 0.0
+
+
+@dataclass(eq=False)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015), with ε outside the bias correction as in scikit-learn.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Step size η.
+    beta_1, beta_2 : float in [0, 1)
+        Decay of the mean of gradients and of their squares.
+    epsilon : float
+        Added to the root of the second moment.
+
+    Examples
+    --------
+    >>> Adam()
+    Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    learning_rate: float = 1e-3
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        self.learning_rate = check_number("learning_rate", self.learning_rate, open_below=True)
+        self.beta_1 = check_number("beta_1", self.beta_1, below=1.0)
+        self.beta_2 = check_number("beta_2", self.beta_2, below=1.0)
+        # Padding has gradient 0 and moments 0: without ε it would become 0 / 0. Smaller ones
+        # vanish in float32.
+        self.epsilon = check_number("epsilon", self.epsilon, float(np.finfo(np.float32).tiny))
+
+    @property
+    def rule(self) -> int:
+        """The code by which the kernels know the rule."""
+        return updates.ADAM
+
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """Return learning rate, beta_1, beta_2, epsilon, and no weight decay."""
+        return self.learning_rate, self.beta_1, self.beta_2, self.epsilon, 0.0
+
+
+@dataclass(eq=False)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): w ← w - η λ w besides.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon : float
+        As for `Adam`.
+    weight_decay : float
+        λ; biases do not decay.
+
+    Examples
+    --------
+    >>> AdamW(weight_decay=0.1).weight_decay
+    0.1
+    """
+
+    weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        super().__post_init__()
+        self.weight_decay = check_number("weight_decay", self.weight_decay)
+
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """Return learning rate, beta_1, beta_2, epsilon and weight decay."""
+        return *super().rates()[:4], self.weight_decay

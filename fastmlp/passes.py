@@ -1,0 +1,159 @@
+"""Passes over data: forward for inference, forward and backward for training.
+
+They join checked data, parameters and buffers into calls of the kernels, and decide for each call
+between the parallel kernel and its serial twin.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.buffers import aligned_zeros, block_rows
+from fastmlp.kernels import step, updates
+from fastmlp.kernels.layout import INPUTS
+from fastmlp.parameters import Parameters
+from fastmlp.threads import granted, wanted
+from fastmlp.validation import Samples, Targets
+
+__all__ = ["Rule", "TrainingPass", "forward"]
+
+_NO_LOSS = -1
+_NO_ROWS = np.zeros(0, np.int64)
+
+
+def forward(
+    parameters: Parameters,
+    samples: Samples,
+    targets: Targets | None = None,
+    weight: NDArray[np.float64] | None = None,
+    loss: int = _NO_LOSS,
+    out: NDArray[Any] | None = None,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Run all samples through the network.
+
+    Writes the outputs to `out`, (n, outputs), if given; returns the sums of loss, correctness and
+    weight over the samples, zero without targets.
+    """
+    if targets is None:
+        targets = Targets(_NO_ROWS, np.zeros((1, parameters.sizes[-1]), parameters.dtype), False)
+    if out is None:
+        out = np.zeros((0, 0), parameters.dtype)
+    threads = wanted(threads, parameters.operations(block_rows(samples.n, 1)))
+    block = block_rows(samples.n, threads)
+    space = parameters.borrow_workspace(block)
+    running = np.zeros(4)
+    rates = np.zeros(7)
+    rates[step.INPUT_SCALE] = parameters.input_scale
+    with granted(threads) as parts:
+        settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts], np.int64)
+        kernel = step.infer_parallel if parts > 1 else step.infer
+        kernel(
+            parameters.table, parameters.buffer, space.activations, space.deltas, space.results,
+            samples.x, samples.source, targets.labels, targets.values,
+            np.zeros(0) if weight is None else weight, _NO_ROWS, settings, rates, out, running, 0,
+            samples.n,
+        )  # fmt: skip
+    parameters.return_workspace(space)
+    return running[:3]
+
+
+class Rule(NamedTuple):
+    """An update rule and its numbers, as the kernels take them."""
+
+    code: int = updates.NONE
+    rates: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    l2: float = 0.0
+
+
+class TrainingPass:
+    """One training's data, buffers and position: epochs are begun, then advanced through.
+
+    Attributes
+    ----------
+    position : int
+        Samples of the epoch that are done.
+    records : ndarray (steps, 3) float64
+        Sums of loss, correctness and weight of each finished step of the epoch.
+    gradient : ndarray
+        Laid out as the parameters; holds the gradient where the rule is NONE.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        samples: Samples,
+        targets: Targets,
+        weight: NDArray[np.float64],
+        loss: int,
+        rule: Rule,
+        batch: int,
+        states: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.parameters = parameters
+        self.batch = batch
+        rows = block_rows(batch, 1)
+        # Forward, gradient and hidden deltas: three times the work of the forward product.
+        self.threads = wanted(threads, 3 * parameters.operations(rows) / 2)
+        self.block = block_rows(batch, self.threads)
+        self._rule = rule
+        self._data = (samples.x, samples.source, targets.labels, targets.values, weight)
+        self._owner = samples.owner
+        self._space = parameters.borrow_workspace(self.block)
+        self._transposed = parameters.empty_transposed()
+        stored = rule.code == updates.NONE or self.block < batch
+        self.gradient = aligned_zeros(parameters.buffer.size if stored else 0, parameters.dtype)
+        none = aligned_zeros(0, parameters.dtype)
+        self._states = states or (none, none)
+        blocks = sum(-(-int(n) // step.SQUARES_ROWS) for n in parameters.table[:, INPUTS])
+        self._squares = np.zeros(blocks)
+        self._running = np.zeros(4)
+        self._rates = np.array([*rule.rates[:4], rule.l2, rule.rates[4], parameters.input_scale])
+        self._loss = loss
+        self.begin(_NO_ROWS)
+
+    def begin(self, order: NDArray[np.int64]) -> None:
+        """Begin an epoch over the samples of `order`."""
+        self.order = order
+        self.position = 0
+        self.records = np.zeros((-(-len(order) // self.batch), 3))
+
+    @property
+    def finished_steps(self) -> int:
+        """Steps of the epoch that are finished."""
+        done = self.position == len(self.order)
+        return len(self.records) if done else self.position // self.batch
+
+    def advance(self, stop: int, steps_done: int = 0) -> bool:
+        """Train on until `stop` samples of the epoch are done, or the end of the block there.
+
+        `steps_done` is how many updates were made before. Returns False where a loss was not
+        finite: the parameters are then those that gave it.
+        """
+        with granted(self.threads) as parts:
+            settings = np.array(
+                [self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts],
+                np.int64,
+            )
+            kernel = step.train_parallel if parts > 1 else step.train
+            self.position = kernel(
+                self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
+                *self._states, self._space.activations, self._space.deltas, self._space.results,
+                self._squares, self._running, self.records, *self._data, self.order, settings,
+                self._rates, steps_done, self.position, stop,
+            )  # fmt: skip
+        return self.position >= stop
+
+    def drop_step(self) -> None:
+        """Go back to the beginning of a step that is under way: nothing of it was applied."""
+        self.position = self.finished_steps * self.batch if self.position < len(self.order) else (
+            self.position
+        )
+
+    def close(self) -> None:
+        """Give the buffers back."""
+        self.parameters.return_workspace(self._space)

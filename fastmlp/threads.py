@@ -1,0 +1,158 @@
+"""How many threads a piece of work gets, and the safety of Numba's threading layers.
+
+One run in a process uses the parallel kernels at a time; another that starts meanwhile, in a second
+Python thread, runs its serial twin, which gives the same bits. That rules out what the layers do
+when entered twice: Numba's own `workqueue` aborts the process, OpenMP takes more threads than there
+are cores. After a fork of a process whose thread pool was running, the child is serial: GNU OpenMP
+would kill it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+from numba.np.ufunc import parallel
+
+from fastmlp.errors import invalid, invalid_type
+
+__all__ = ["available_threads", "check_threads", "describe", "granted", "threading_layer", "wanted"]
+
+# Below this many floating-point operations between two synchronisations of the threads, one thread
+# is as fast: a fork and join costs about 1 µs with OpenMP or TBB, 100 µs with workqueue.
+_WORTHWHILE = {"omp": 2e6, "tbb": 2e6, "workqueue": 1e8}
+
+_ADVICE = {
+    "omp": "OpenMP: a good choice.",
+    "tbb": "TBB: a good choice.",
+    "workqueue": (
+        "workqueue: slow to start threads, so only large steps use them. Install OpenMP "
+        "(Debian: libgomp1; macOS: libomp) for more speed."
+    ),
+}
+
+_pool = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    """Give the child a free lock; make it serial if the parent's thread pool was running."""
+    global _pool, _forked
+    _pool = threading.Lock()
+    _forked = _forked or getattr(parallel, "_is_initialized", True)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _loads(backend: str) -> bool:
+    """Return whether Numba could load a threading layer here; nothing is started."""
+    if backend == "workqueue":
+        return True
+    try:
+        if backend == "tbb":
+            parallel._check_tbb_version_compatible()
+        importlib.import_module(f"numba.np.ufunc.{backend}pool")
+    except ImportError:
+        return False
+    return True
+
+
+def threading_layer() -> str:
+    """Return the layer that Numba uses, or would choose: "tbb", "omp" or "workqueue".
+
+    Examples
+    --------
+    >>> threading_layer() in ("tbb", "omp", "workqueue")
+    True
+    """
+    try:
+        return str(numba.threading_layer())
+    except ValueError:  # not started yet
+        pass
+    asked = str(numba.config.THREADING_LAYER).lower()
+    order = [str(name) for name in numba.config.THREADING_LAYER_PRIORITY]
+    chosen = {
+        "safe": ["tbb"],
+        "threadsafe": ["tbb", "omp"],
+        "forksafe": ["tbb", "workqueue"],
+        "default": order,
+    }.get(asked, [asked])
+    return next((name for name in chosen if _loads(name)), "workqueue")
+
+
+def available_threads() -> int:
+    """Return how many threads work may use: Numba's limit, and OMP_NUM_THREADS where it is set."""
+    limit = int(numba.config.NUMBA_NUM_THREADS)
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if text.isdigit() and int(text) > 0:
+        limit = min(limit, int(text))
+    return limit
+
+
+def check_threads(threads: int | None) -> int | None:
+    """Return a valid number of threads; more than there are is clamped, with one warning."""
+    if threads is None:
+        return None
+    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+        raise invalid_type("threads", "None or a positive integer", threads)
+    if threads < 1:
+        raise invalid("threads", "None or a positive integer", threads)
+    limit = int(numba.config.NUMBA_NUM_THREADS)
+    if threads > limit:
+        warnings.warn(
+            f"threads: {threads} asked for, {limit} available; using {limit} "
+            "(NUMBA_NUM_THREADS sets the limit)",
+            stacklevel=3,
+        )
+    return min(int(threads), limit)
+
+
+def wanted(threads: int | None, operations: float) -> int:
+    """Return how many threads to use for work of which `operations` are done at a time."""
+    if _forked:
+        return 1
+    if threads is not None:
+        return threads
+    limit = available_threads()
+    worthwhile = limit > 1 and operations >= _WORTHWHILE.get(threading_layer(), 2e6)
+    return limit if worthwhile else 1
+
+
+@contextmanager
+def granted(threads: int) -> Iterator[int]:
+    """Hold the thread pool for a call of a parallel kernel; yields how many threads it may use.
+
+    That is 1 where the pool is in use by another Python thread, and the serial twin must be called.
+    Numba's thread count is left as it was found.
+    """
+    if threads < 2 or _forked or not _pool.acquire(blocking=False):
+        yield 1
+        return
+    held = _pool
+    try:
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        try:
+            yield threads
+        finally:
+            numba.set_num_threads(before)
+    finally:
+        held.release()
+
+
+def describe() -> dict[str, object]:
+    """Return the threading layer, whether it is a good one, what to do if not, and the threads."""
+    layer = threading_layer()
+    return {
+        "layer": layer,
+        "good": layer != "workqueue",
+        "advice": _ADVICE.get(layer, layer),
+        "threads": available_threads(),
+    }

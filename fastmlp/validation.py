@@ -1,0 +1,241 @@
+"""Checks of what users pass in, and its conversion to what the kernels read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastmlp.errors import invalid, invalid_type
+from fastmlp.kernels.step import FLOAT32, FLOAT64, UINT8
+
+__all__ = [
+    "Samples",
+    "Targets",
+    "as_sample_weight",
+    "as_samples",
+    "as_targets",
+    "check_finite",
+    "check_integer",
+    "check_number",
+]
+
+_KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
+_CHUNK = 1 << 20  # elements looked at together, so that no check copies the data
+
+
+def check_integer(name: str, value: Any, least: int, none: bool = False) -> Any:
+    """Return an integer of at least `least` (or None where that is allowed)."""
+    if none and value is None:
+        return None
+    expected = f"an integer of at least {least}" + (" or None" if none else "")
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise invalid_type(name, expected, value)
+    if value < least:
+        raise invalid(name, expected, value)
+    return int(value)
+
+
+def check_number(
+    name: str, value: Any, least: float = 0.0, below: float = math.inf, open_below: bool = False
+) -> float:
+    """Return a finite number in [least, below), or in (least, below) if `open_below`."""
+    bound = f"greater than {least:g}" if open_below else f"of at least {least:g}"
+    expected = f"a finite number {bound}" + (f" and below {below:g}" if below < math.inf else "")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise invalid_type(name, expected, value) from None
+    too_small = number <= least if open_below else number < least
+    if not math.isfinite(number) or too_small or number >= below:
+        raise invalid(name, expected, value)
+    return number
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Raise an error that names the first NaN or infinity of a float array, if there is one."""
+    rows = max(1, _CHUNK // max(1, array[:1].size))
+    for top in range(0, len(array), rows):
+        part = array[top : top + rows]
+        # One sum tells: it is finite unless an element is not (or it overflowed, then look).
+        with np.errstate(all="ignore"):
+            total = part.sum()
+        if np.isfinite(total):
+            continue
+        bad = np.argwhere(~np.isfinite(part))
+        if len(bad):
+            index = (int(bad[0][0]) + top, *map(int, bad[0][1:]))
+            place = ", ".join(map(str, index))
+            raise invalid(name, "finite numbers", f"{part[tuple(bad[0])]} at [{place}]")
+
+
+class Samples(NamedTuple):
+    """Rows of data as the kernels read them: the array's own memory, seen as bytes."""
+
+    x: NDArray[np.uint8]  # the bytes from the first element to the last
+    source: NDArray[np.int64]  # kind, first element, steps between rows and between columns
+    n: int
+    owner: Any  # keeps the memory alive
+
+
+def _as_matrix(name: str, x: Any) -> NDArray[Any]:
+    """Return x as a 2-D array of a dtype that the kernels read."""
+    if hasattr(x, "toarray") and hasattr(x, "tocsr"):  # a scipy.sparse matrix or array
+        x = x.toarray()
+    try:
+        array = np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise invalid(name, "an array of numbers", error) from None
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise invalid(name, "an array of numbers", "objects that are none") from None
+    if array.dtype.kind not in "biuf":
+        raise invalid(name, "an array of numbers", f"dtype {array.dtype}")
+    if array.ndim < 2:
+        raise invalid(
+            name, "a 2-D array (samples, features)", f"{array.ndim} dimension(s); for one sample "
+            "use x.reshape(1, -1)",
+        )  # fmt: skip
+    if array.dtype not in _KINDS:  # also another byte order
+        exact = array.dtype.kind == "f" or array.dtype.itemsize <= 2
+        single = exact and array.dtype.itemsize <= 4
+        array = array.astype(np.float32 if single else np.float64)
+    if array.ndim > 2:
+        array = array.reshape(len(array), math.prod(array.shape[1:]))
+    return array
+
+
+def as_samples(x: Any, features: int, name: str = "x", finite: bool = True) -> Samples:
+    """Return data for the kernels, without a copy where the memory can be read as it is.
+
+    Parameters
+    ----------
+    x : array-like of shape (n, features), or (n, ...) with `features` elements a sample
+        uint8, float32 and float64 are read in place, in any order, read-only or mapped from a
+        file; other numbers are converted, sparse matrices made dense.
+    features : int
+        How many columns are expected.
+    """
+    array = _as_matrix(name, x)
+    if array.shape[1] != features:
+        raise invalid(name, f"{features} features a sample", f"shape {np.shape(x)}")
+    if len(array) == 0:
+        raise invalid(name, "at least one sample", "none")
+    if finite and array.dtype.kind == "f":
+        check_finite(name, array)
+    item = array.itemsize
+    odd = any(step % item for step in array.strides) or not array.flags.aligned
+    if odd or array.size == 0:
+        array = np.ascontiguousarray(array)
+    low, high = np.lib.array_utils.byte_bounds(array)
+    memory = np.asarray(_Bytes(low, high - low, array))
+    first = (array.ctypes.data - low) // item
+    steps = [step // item for step in array.strides]
+    source = np.array([_KINDS[array.dtype], first, *steps], np.int64)
+    return Samples(memory, source, len(array), array)
+
+
+class _Bytes:
+    """Memory of another array, offered to NumPy as read-only bytes."""
+
+    def __init__(self, address: int, size: int, owner: Any) -> None:
+        self.owner = owner
+        self.__array_interface__ = {
+            "data": (address, True),
+            "shape": (size,),
+            "typestr": "|u1",
+            "version": 3,
+        }
+
+
+class Targets(NamedTuple):
+    """What the outputs should be: a class a sample, or numbers."""
+
+    labels: NDArray[np.int64]  # (n,), or (0,) where `values` counts
+    values: NDArray[Any]  # (n, outputs), or (1, outputs) where `labels` counts
+    coded: bool
+
+
+def _one_hot_labels(values: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Return the classes of one-hot rows, or None if a row is not one-hot."""
+    is_one = values == 1
+    if not ((is_one | (values == 0)).all() and (is_one.sum(axis=1) == 1).all()):
+        return None
+    return np.ascontiguousarray(is_one.argmax(axis=1), dtype=np.int64)
+
+
+def as_targets(
+    y: ArrayLike, n: int, outputs: int, activation: str, loss: str, dtype: DTypeLike, name: str = "y"
+) -> Targets:
+    """Return targets for the kernels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), (n, 1) or (n, outputs)
+        Integer classes, one-hot rows, or numbers.
+    n, outputs : int
+        Samples of x, and outputs of the network.
+    activation, loss : str
+        Of the network's output and of the training: they decide whether classes are meant.
+    """
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise invalid(name, "an array of numbers", error) from None
+    if array.dtype.kind not in "biuf":
+        raise invalid(
+            name, "numbers: classes from 0, one-hot rows or targets", f"dtype {array.dtype}"
+        )
+    if array.ndim not in (1, 2):
+        raise invalid(name, "shape (n,) or (n, outputs)", f"shape {array.shape}")
+    if len(array) != n:
+        raise invalid(name, f"{n} rows, as many as x", len(array))
+    if array.dtype.kind == "f":
+        check_finite(name, array)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.shape[1] != outputs:
+        raise invalid(name, f"shape (n,), (n, 1) or (n, {outputs})", f"shape {array.shape}")
+    no_labels, no_values = np.zeros(0, np.int64), np.zeros((1, outputs), dtype)
+    if activation != "identity":
+        labels = None
+        if array.ndim == 2:
+            labels = _one_hot_labels(array)
+        elif outputs > 1 or np.isin(array, (0, 1)).all():
+            labels = array.astype(np.int64)
+            classes = max(outputs, 2)
+            wrong = np.flatnonzero((labels != array) | (labels < 0) | (labels >= classes))
+            if len(wrong):
+                expected = f"classes from 0 to {classes - 1}"
+                raise invalid(name, expected, f"{array[wrong[0]]} at [{wrong[0]}]")
+        if labels is not None:
+            return Targets(np.require(labels, requirements=["C", "W"]), no_values, True)
+    if array.ndim == 1 and outputs > 1:
+        raise invalid(name, f"shape (n, {outputs}) for {outputs} outputs", f"shape {array.shape}")
+    values = np.array(array.reshape(n, outputs), dtype, order="C")
+    if loss == "mnist_loss" and not np.isin(values, (0, 1)).all():
+        raise invalid(name, "targets of 0 or 1 for mnist_loss", "other numbers")
+    if loss == "cross_entropy" and ((values < 0).any() or (values > 1).any()):
+        raise invalid(name, "targets from 0 to 1 for cross_entropy", "numbers outside")
+    check_finite(name, values)
+    return Targets(no_labels, values, False)
+
+
+def as_sample_weight(weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
+    """Return weights for the kernels, (n,) or (0,) for None: finite, not negative, not all zero."""
+    if weight is None:
+        return np.zeros(0)
+    try:
+        array = np.array(weight, np.float64)
+    except (TypeError, ValueError):
+        raise invalid_type("sample_weight", f"{n} numbers", weight) from None
+    if array.shape != (n,):
+        raise invalid("sample_weight", f"shape ({n},)", f"shape {array.shape}")
+    check_finite("sample_weight", array)
+    if (array < 0).any() or not array.any():
+        raise invalid("sample_weight", "no negative number and one that is positive", "others")
+    return array
