@@ -36,7 +36,7 @@ def evaluate(arguments: Namespace) -> int:
     x, y = _part(data, arguments.part)
     if net.classes is not None:
         y = _as_known(y, data.classes, net.classes)
-    measured = {name: number(value) for name, value in net.evaluate(x, y).items()}
+    measured = {name: number(value) for name, value in net.evaluate(x, y, arguments.loss).items()}
     loss, accuracy = measured.get("loss"), measured.get("accuracy")
     words = f"{loss_words(loss)} on {len(x)} samples of {data.name}"
     print(words if accuracy is None else f"accuracy {accuracy:.4f}, {words}")
@@ -59,6 +59,8 @@ def predict(arguments: Namespace) -> int:
     net = Network.load(arguments.model)
     x = load_inputs(arguments.input, target=arguments.target)
     predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
+    if net.classes is not None and not arguments.proba:
+        predictions = net.classes[predictions]
     if arguments.out is None:
         sys.stdout.write(_lines(predictions))
     elif Path(arguments.out).suffix.lower() == ".npy":

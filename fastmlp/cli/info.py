@@ -26,7 +26,8 @@ def info(arguments: Namespace) -> int:
     else:
         for section, values in facts.items():
             for name, value in values.items():
-                print(f"{section} {_words(name)}: {_shown(value)}")
+                words = section if name == section else f"{section} {_words(name)}"
+                print(f"{words}: {_shown(value)}")
     return 0
 
 

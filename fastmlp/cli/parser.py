@@ -148,6 +148,9 @@ def _add_evaluate(commands: Any) -> None:
         default="held-out",
         help="which samples (default: held-out)",
     )
+    evaluate.add_argument(
+        "--loss", choices=LOSSES, help="default: the one that train takes for the network's output"
+    )
     evaluate.add_argument("--json", action="store_true", help="end with one JSON object on a line")
 
 

@@ -50,7 +50,8 @@ def train(arguments: Namespace) -> int:
         print("fastmlp: interrupted" + _listing(saved), file=sys.stderr)
         return INTERRUPTED
     saved = _save(arguments, net, history)
-    _report(arguments, data, net, history, saved)
+    held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
+    _report(arguments, data, net, history, held_out, saved)
     return 0
 
 
@@ -91,6 +92,8 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
     import fastmlp
 
     classified = len(data.classes) > 0
+    if len(data.classes) == 1:
+        raise invalid("DATA", "at least 2 classes", f"1: {data.classes[0]}")
     loss, output = arguments.loss, arguments.output
     if output is None and loss is None:
         output = "softmax" if classified else "identity"
@@ -146,10 +149,14 @@ def _listing(saved: dict[str, str]) -> str:
 
 
 def _report(
-    arguments: Namespace, data: Dataset, net: Network, history: History, saved: dict[str, str]
+    arguments: Namespace,
+    data: Dataset,
+    net: Network,
+    history: History,
+    held_out: dict[str, float],
+    saved: dict[str, str],
 ) -> None:
     """Print the result in words and, if asked, as one JSON object on the last line."""
-    held_out = net.evaluate(data.x_test, data.y_test) if len(data.x_test) else {}
     accuracy, loss = number(held_out.get("accuracy")), number(held_out.get("loss"))
     done = history.to_dict()
     last = {name: number(values[-1]) if values else None for name, values in done.items()}
