@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from fastmlp.buffers import aligned_zeros, block_rows
 from fastmlp.kernels import step, updates
-from fastmlp.kernels.layout import INPUTS
+from fastmlp.kernels import layout
+from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
+from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
 from fastmlp.threads import granted, wanted
 from fastmlp.validation import Samples, Targets
 
 __all__ = ["Rule", "TrainingPass", "forward"]
 
-_NO_LOSS = -1
 _NO_ROWS = np.zeros(0, np.int64)
 
 
@@ -29,7 +30,7 @@ def forward(
     samples: Samples,
     targets: Targets | None = None,
     weight: NDArray[np.float64] | None = None,
-    loss: int = _NO_LOSS,
+    loss: int = layout.NO_LOSS,
     out: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
@@ -46,16 +47,17 @@ def forward(
     block = block_rows(samples.n, threads)
     space = parameters.borrow_workspace(block)
     running = np.zeros(4)
-    rates = np.zeros(7)
-    rates[step.INPUT_SCALE] = parameters.input_scale
+    rates = np.zeros(layout.RATES)
+    rates[layout.INPUT_SCALE] = parameters.input_scale
+    none = np.zeros(0, parameters.dtype)
     with granted(threads) as parts:
-        settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts], np.int64)
+        settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts, 0], np.int64)
         kernel = step.infer_parallel if parts > 1 else step.infer
         kernel(
-            parameters.table, parameters.buffer, space.activations, space.deltas, space.results,
-            samples.x, samples.source, targets.labels, targets.values,
-            np.zeros(0) if weight is None else weight, _NO_ROWS, settings, rates, out, running, 0,
-            samples.n,
+            parameters.table, parameters.buffer, none, space.activations, space.deltas,
+            space.results, np.zeros(0), running, samples.x, samples.source, targets.labels,
+            targets.values, np.zeros(0) if weight is None else weight, _NO_ROWS, settings, rates,
+            out, samples_part.address(parameters.dtype), 0, samples.n,
         )  # fmt: skip
     parameters.return_workspace(space)
     return running[:3]
@@ -109,11 +111,16 @@ class TrainingPass:
         self.gradient = aligned_zeros(parameters.buffer.size if stored else 0, parameters.dtype)
         none = aligned_zeros(0, parameters.dtype)
         self._states = states or (none, none)
-        blocks = sum(-(-int(n) // step.SQUARES_ROWS) for n in parameters.table[:, INPUTS])
+        blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
         self._squares = np.zeros(blocks)
         self._running = np.zeros(4)
         self._rates = np.array([*rule.rates[:4], rule.l2, rule.rates[4], parameters.input_scale])
         self._loss = loss
+        self._out = np.zeros((0, 0), parameters.dtype)
+        self._addresses = (
+            samples_part.address(parameters.dtype),
+            weights_part.address(parameters.dtype),
+        )
         self.begin(_NO_ROWS)
 
     def begin(self, order: NDArray[np.int64]) -> None:
@@ -136,15 +143,18 @@ class TrainingPass:
         """
         with granted(self.threads) as parts:
             settings = np.array(
-                [self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts],
+                [
+                    self._rule.code, self._loss, self.batch, self.block, self._space.capacity,
+                    parts, 1,
+                ],
                 np.int64,
-            )
+            )  # fmt: skip
             kernel = step.train_parallel if parts > 1 else step.train
             self.position = kernel(
                 self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
                 *self._states, self._space.activations, self._space.deltas, self._space.results,
                 self._squares, self._running, self.records, *self._data, self.order, settings,
-                self._rates, steps_done, self.position, stop,
+                self._rates, self._out, *self._addresses, steps_done, self.position, stop,
             )  # fmt: skip
         return self.position >= stop
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastmlp.errors import invalid, invalid_type
-from fastmlp.kernels.step import FLOAT32, FLOAT64, UINT8
+from fastmlp.kernels.layout import FLOAT32, FLOAT64, UINT8
 
 __all__ = [
     "Samples",

@@ -19,7 +19,8 @@ import numpy as np
 from numba import prange
 
 
-from fastmlp.kernels.target import by_dtype, kernel, parallel_kernel
+from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.target import by_dtype, device, kernel, parallel_kernel
 from fastmlp.kernels.tile import fma
 
 __all__ = [
@@ -76,7 +77,7 @@ _F_LOG2_E, _D_LOG2_E = _F(1.4426950408889634), _D(1.4426950408889634)
 _F_ROUND, _D_ROUND = _F(12582912.0), _D(6755399441055744.0)
 
 
-@kernel
+@device
 def exp_float32(x):
     """e to the power x; a scalar."""
     x = _F(88.8) if x > _F(88.8) else x
@@ -98,7 +99,7 @@ def exp_float32(x):
     return p * np.int32(first).view(np.float32) * np.int32(second).view(np.float32)
 
 
-@kernel
+@device
 def exp_float64(x):
     """e to the power x; a scalar."""
     x = 709.8 if x > 709.8 else x
@@ -129,13 +130,13 @@ def exp_float64(x):
 exp_scalar = by_dtype(exp_float32, exp_float64)
 
 
-@kernel
+@device
 def sigmoid_float32(x):
     """1 / (1 + e^-x); a scalar."""
     return _F(1.0) / (_F(1.0) + exp_float32(-x))
 
 
-@kernel
+@device
 def sigmoid_float64(x):
     """1 / (1 + e^-x); a scalar."""
     return 1.0 / (1.0 + exp_float64(-x))
@@ -144,7 +145,7 @@ def sigmoid_float64(x):
 sigmoid_scalar = by_dtype(sigmoid_float32, sigmoid_float64)
 
 
-@kernel
+@device
 def tanh_float32(x):
     """tanh x; a scalar. Below 0.625 the polynomial of Moshier's Cephes library (tanhf)."""
     z = x * x
@@ -159,7 +160,7 @@ def tanh_float32(x):
     return small if size < _F(0.625) else large
 
 
-@kernel
+@device
 def tanh_float64(x):
     """tanh x; a scalar. Below 0.625 the rational function of Moshier's Cephes library (tanh)."""
     z = x * x
@@ -177,13 +178,14 @@ def tanh_float64(x):
 tanh_scalar = by_dtype(tanh_float32, tanh_float64)
 
 
-@kernel
+@device
 def activate(code, x, out):
     """Write out = activation(x), elementwise; out may be x.
 
     code : IDENTITY, SIGMOID, TANH or RELU (SOFTMAX is not elementwise: it copies, as IDENTITY).
     x, out : (n,) float32 or float64, contiguous; x read, out written.
     """
+    out_of_line()
     if code == SIGMOID:
         for i in range(x.shape[0]):
             out[i] = sigmoid_scalar(x[i])
@@ -202,12 +204,13 @@ def activate(code, x, out):
             out[i] = x[i]
 
 
-@kernel
+@device
 def multiply_by_derivative(code, activations, delta, out):
     """Write out = delta · activation'(x), where activations = activation(x); out may be delta.
 
     activations, delta, out : (n,) float32 or float64, contiguous; out written, the others read.
     """
+    out_of_line()
     one = activations.dtype.type(1)
     if code == SIGMOID:
         for i in range(delta.shape[0]):
@@ -225,13 +228,14 @@ def multiply_by_derivative(code, activations, delta, out):
             out[i] = delta[i]
 
 
-@kernel
+@device
 def softmax_row(x, outputs, out):
     """Write out = exp(x - max x) / Σ exp(x - max x) over the first `outputs` elements.
 
     x, out : (m,) with m >= outputs, read and written; what lies beyond `outputs` becomes zero.
     Returns the maximum and the sum, from which log Σ exp x = maximum + log(sum).
     """
+    out_of_line()
     top = x[0]
     for j in range(1, outputs):
         top = max(top, x[j])

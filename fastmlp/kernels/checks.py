@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastmlp.errors import InvalidValueError
-from fastmlp.kernels.target import kernel
+from fastmlp.kernels.target import device, kernel
 
 __all__ = ["KernelShapeError", "require_equal", "require_same_shape"]
 
@@ -22,14 +22,14 @@ class KernelShapeError(InvalidValueError):
         return super().__str__()
 
 
-@kernel
+@device
 def require_equal(what: str, first: int, second: int) -> None:
     """Raise KernelShapeError unless the two sizes are equal."""
     if first != second:
         raise KernelShapeError(what, first, second)
 
 
-@kernel
+@device
 def require_same_shape(what: str, first: NDArray[Any], second: NDArray[Any]) -> None:
     """Raise KernelShapeError unless two arrays of as many dimensions have one shape."""
     for axis in range(first.ndim):

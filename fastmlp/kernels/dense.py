@@ -10,12 +10,13 @@ All three are `product`: both strides of A are free.
 from __future__ import annotations
 
 from fastmlp.kernels import tile
-from fastmlp.kernels.target import TILE_VECTORS, VECTOR_BYTES, kernel
+from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.target import TILE_VECTORS, VECTOR_BYTES, device, kernel
 
 __all__ = ["product"]
 
 
-@kernel
+@device
 def product(
     a, a_at, a_row, a_k, b, b_at, b_row, depth, c, c_at, c_row, rows, columns, mode, alpha
 ):
@@ -30,6 +31,7 @@ def product(
     cannot hide the latency of its multiply-adds. A strip of B stays in the first-level cache while
     all rows of A pass it (Goto and van de Geijn 2008, without packing).
     """
+    out_of_line()
     lanes = VECTOR_BYTES // c.itemsize
     j = 0
     while j + lanes <= columns:

@@ -66,6 +66,44 @@ def _row(columns: int, itemsize: int) -> int:
     return (lines + 1) * line if lines > 3 and lines % 2 == 0 else length
 
 
+# Fields of `source`, int64: what the data are, which the kernels see as bytes so that they are
+# compiled once for all, and where sample r, feature j stands, in elements.
+KIND: Final = 0
+FIRST: Final = 1
+ROW_STEP: Final = 2
+COLUMN_STEP: Final = 3
+UINT8: Final = 0  # kinds
+FLOAT32: Final = 1
+FLOAT64: Final = 2
+
+# Fields of `settings`, int64.
+RULE: Final = 0
+LOSS: Final = 1
+BATCH: Final = 2
+BLOCK: Final = 3  # samples worked on together
+CAPACITY: Final = 4  # rows of the workspace
+PARTS: Final = 5  # shares of the work, one a thread
+LEARN: Final = 6  # whether samples go back as well as forward
+SETTINGS: Final = 7
+NO_LOSS: Final = -1  # for LOSS
+
+# Fields of `rates`, float64.
+LEARNING_RATE: Final = 0
+BETA_1: Final = 1  # or momentum
+BETA_2: Final = 2
+EPSILON: Final = 3
+L2: Final = 4
+WEIGHT_DECAY: Final = 5
+INPUT_SCALE: Final = 6
+RATES: Final = 7
+
+# Fields of `results`, `running` and `records`, float64: sums over samples.
+LOSS_SUM: Final = 0
+CORRECT: Final = 1
+WEIGHT: Final = 2
+PENALTY: Final = 3  # Σ w², only of `running`
+
+
 class Sizes:
     """How many elements the buffers of a layout need."""
 

@@ -22,7 +22,8 @@ from fastmlp.kernels.activations import (
     softmax_row,
 )
 from fastmlp.kernels.checks import require_equal, require_same_shape
-from fastmlp.kernels.target import kernel, parallel_kernel
+from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.target import device, kernel, parallel_kernel
 
 __all__ = [
     "CROSS_ENTROPY",
@@ -58,7 +59,7 @@ _TINY_32: Final = float(np.finfo(np.float32).tiny)
 _TINY_64: Final = float(np.finfo(np.float64).tiny)
 
 
-@kernel
+@device
 def output_row(activation: int, row: Array, outputs: int) -> None:
     """Turn the logits of one row into outputs, in place; padding beyond `outputs` becomes zero.
 
@@ -71,7 +72,7 @@ def output_row(activation: int, row: Array, outputs: int) -> None:
             row[j] = sigmoid_scalar(row[j]) if j < outputs else row.dtype.type(0)
 
 
-@kernel
+@device
 def is_predicted(row: Array, outputs: int, label: int) -> bool:
     """Return whether `label` is the class of one row's outputs: the first of the largest.
 
@@ -86,7 +87,7 @@ def is_predicted(row: Array, outputs: int, label: int) -> bool:
     return best == label
 
 
-@kernel
+@device
 def coded_target(label: int, outputs: int, j: int) -> int:
     """Return output j's target for a class: itself for one output, one-hot for several."""
     if outputs == 1:
@@ -94,7 +95,7 @@ def coded_target(label: int, outputs: int, j: int) -> int:
     return 1 if j == label else 0
 
 
-@kernel
+@device
 def loss_row(
     loss: int, activation: int, row: Array, delta: Array, outputs: int, label: int,
     target: Array, scale: float,
@@ -106,6 +107,7 @@ def loss_row(
     label : the class, or -1 where `target`, (outputs,), is to be used. One output takes the label
         itself as its target, several take one-hot targets.
     """
+    out_of_line()
     real = row.dtype.type
     factor, zero, one = real(scale), real(0), real(1)
     coded = label >= 0

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.target import ALIGNMENT, PANEL_BYTES, SCRATCH_ROWS
 
-__all__ = ["scratch_like"]
+__all__ = ["out_of_line", "scratch_like"]
 
 _BYTES = SCRATCH_ROWS * PANEL_BYTES
 
@@ -53,3 +53,21 @@ def _scratch_like(typing: Any, array: Any) -> Any:
 
 
 scratch_like: Any = _interpreted if numba.config.DISABLE_JIT else _scratch_like
+
+
+@intrinsic
+def _out_of_line(typing: Any) -> Any:
+    """Keep the function that calls this out of line: LLVM compiles it once, not at each call."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _nothing() -> None:
+    """Do nothing, for `NUMBA_DISABLE_JIT=1`."""
+
+
+out_of_line: Any = _nothing if numba.config.DISABLE_JIT else _out_of_line

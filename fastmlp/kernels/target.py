@@ -140,6 +140,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     return _compiled(function)
 
 
+def device(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels call: no entry from Python, no cache of its own."""
+    return njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile the parallel twin: the same body, its `prange` loops spread over threads."""
     return _compiled(function, parallel=True)

@@ -174,6 +174,48 @@ def _emit_tile(
                     emit.store(results[row][v], c_rows[row], v, mask)
 
 
+def _strip_function(
+    module: ir.Module, name: str, element: ir.Type, vectors: int, masked: bool
+) -> ir.Function:
+    """Return the strip as a function of the module, made if it is not there.
+
+    It is kept out of line: a product calls it for tens of thousands of multiply-adds, and copies
+    of its loops at each of a dozen calls would only cost compile time.
+    """
+    if name in module.globals:
+        return module.globals[name]
+    pointer = element.as_pointer()
+    arguments = [pointer, _I64, _I64, pointer, _I64, _I64, pointer, *[_I64] * 4, element]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    a_at, a_row, a_k, b_at, b_row, depth, c_at, c_row, rows, columns, mode, alpha = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    emit = _Emitter(builder, element, {"float": 4, "double": 8}[str(element)])
+    mask = emit.mask(columns) if masked else None
+    top = cgutils.alloca_once_value(builder, _I64(0))
+    for height in (TILE_ROWS, 1):
+        head = builder.append_basic_block("rows")
+        body = builder.append_basic_block("rows.body")
+        after = builder.append_basic_block("rows.done")
+        builder.branch(head)
+        builder.position_at_end(head)
+        row = builder.load(top)
+        following = builder.add(row, _I64(height))
+        builder.cbranch(builder.icmp_signed("<=", following, rows), body, after)
+        builder.position_at_end(body)
+        a = _Operand(builder.gep(a_at, [builder.mul(row, a_row)]), a_row, a_k)
+        b = _Operand(b_at, b_row)
+        c = _Operand(builder.gep(c_at, [builder.mul(row, c_row)]), c_row)
+        _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask)
+        builder.store(following, top)
+        builder.branch(head)
+        builder.position_at_end(after)
+    builder.ret_void()
+    return function
+
+
 def _make_strip(vectors: int, masked: bool = False) -> Any:
     """Return a strip `vectors` wide, callable from compiled code and from Python.
 
@@ -188,32 +230,15 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         dtype = sig.args[0].dtype
-        emit = _Emitter(builder, context.get_data_type(dtype), dtype.bitwidth // 8)
+        element = context.get_data_type(dtype)
         starts = []
         for position in (0, 4, 8):
             array = context.make_array(sig.args[position])(context, builder, args[position])
             starts.append(builder.gep(array.data, [args[position + 1]]))
-        a_row, a_k, b_row, depth, c_row = (args[i] for i in (2, 3, 6, 7, 10))
-        rows, columns, mode, alpha = args[11:]
-        mask = emit.mask(columns) if masked else None
-        top = cgutils.alloca_once_value(builder, _I64(0))
-        for height in (TILE_ROWS, 1):
-            head = builder.append_basic_block("rows")
-            body = builder.append_basic_block("rows.body")
-            after = builder.append_basic_block("rows.done")
-            builder.branch(head)
-            builder.position_at_end(head)
-            row = builder.load(top)
-            following = builder.add(row, _I64(height))
-            builder.cbranch(builder.icmp_signed("<=", following, rows), body, after)
-            builder.position_at_end(body)
-            a = _Operand(builder.gep(starts[0], [builder.mul(row, a_row)]), a_row, a_k)
-            b = _Operand(starts[1], b_row)
-            c = _Operand(builder.gep(starts[2], [builder.mul(row, c_row)]), c_row)
-            _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask)
-            builder.store(following, top)
-            builder.branch(head)
-            builder.position_at_end(after)
+        name = f"fastmlp.strip.{vectors}{'m' if masked else ''}.f{dtype.bitwidth}"
+        function = _strip_function(builder.module, name, element, vectors, masked)
+        a, b, c = starts
+        builder.call(function, [a, *args[2:4], b, *args[6:8], c, *args[10:]])
         return context.get_dummy_value()
 
     @intrinsic

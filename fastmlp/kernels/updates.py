@@ -19,7 +19,8 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from fastmlp.kernels.checks import require_same_shape
-from fastmlp.kernels.target import kernel
+from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.target import device, kernel
 from fastmlp.kernels.tile import fma
 
 __all__ = [
@@ -46,13 +47,13 @@ NESTEROV: Final = 3
 ADAM: Final = 4
 
 
-@kernel
+@device
 def adam_rate(rate: float, beta_1: float, beta_2: float, step: int) -> float:
     """Return η √(1 - β₂ᵗ) / (1 - β₁ᵗ) in float64; `step` t counts from 1."""
     return rate * math.sqrt(1.0 - beta_2**step) / (1.0 - beta_1**step)
 
 
-@kernel
+@device
 def apply_update(
     rule: int, rate: float, beta_1: float, beta_2: float, epsilon: float, l2: float,
     shrink: float, gradient: Array, parameters: Array, state_1: Array, state_2: Array,
@@ -64,6 +65,7 @@ def apply_update(
     gradient, parameters : (n,) one dtype, contiguous; gradient read, parameters updated.
     state_1, state_2 : (n,) or empty where the rule keeps none; updated.
     """
+    out_of_line()
     real = parameters.dtype.type
     eta, mu, nu, eps = real(rate), real(beta_1), real(beta_2), real(epsilon)
     penalty, kept = real(l2), real(1.0 - shrink)
@@ -96,7 +98,7 @@ def apply_update(
             parameters[i] = fma(-eta, m / (math.sqrt(v) + eps), kept * w)
 
 
-@kernel
+@device
 def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None:
     """w ← w - η g, in place.
 
@@ -108,7 +110,7 @@ def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None
     )
 
 
-@kernel
+@device
 def momentum_update(
     parameters: Array, gradient: Array, velocity: Array, learning_rate: float, momentum: float
 ) -> None:
@@ -124,7 +126,7 @@ def momentum_update(
     )  # fmt: skip
 
 
-@kernel
+@device
 def nesterov_update(
     parameters: Array, gradient: Array, velocity: Array, learning_rate: float, momentum: float
 ) -> None:
@@ -140,7 +142,7 @@ def nesterov_update(
     )  # fmt: skip
 
 
-@kernel
+@device
 def adamw_update(
     parameters: Array, gradient: Array, first_moment: Array, second_moment: Array, step: int,
     learning_rate: float, beta_1: float, beta_2: float, epsilon: float, weight_decay: float,
@@ -160,7 +162,7 @@ def adamw_update(
     )  # fmt: skip
 
 
-@kernel
+@device
 def adam_update(
     parameters: Array, gradient: Array, first_moment: Array, second_moment: Array, step: int,
     learning_rate: float, beta_1: float, beta_2: float, epsilon: float,

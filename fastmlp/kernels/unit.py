@@ -1,0 +1,82 @@
+"""Units: large functions that are compiled once and called through their address.
+
+Numba links the code of a callee into each caller and optimises it again there; a parallel loop
+adds three more layers, each with a copy. The two halves of a training step are large enough for
+that to cost most of the time of a first call. A unit is compiled (and cached on disk) by itself,
+for one signature; the kernels that drive it get its address, an integer, and stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastmlp.kernels.target import kernel
+
+__all__ = ["Unit"]
+
+
+class Unit:
+    """A function with one signature for each compute dtype, to be called by address.
+
+    Parameters
+    ----------
+    function : Python function
+        Returns nothing.
+    signature : function
+        Returns the Numba types of the arguments for a Numba float type.
+    """
+
+    _interpreted: list[Callable[..., None]] = []  # noqa: RUF012  # addresses without a compiler
+
+    def __init__(
+        self, function: Callable[..., None], signature: Callable[[Any], tuple[Any, ...]]
+    ) -> None:
+        self.dispatcher = kernel(function)
+        self.signature = signature
+        self.address = lru_cache(maxsize=None)(self._address)
+        self.call = self._make_call()
+
+    def _address(self, dtype: np.dtype[Any]) -> int:
+        """Return where the machine code for a compute dtype stands, compiled or from the cache."""
+        if numba.config.DISABLE_JIT:
+            self._interpreted.append(self.dispatcher)
+            return len(self._interpreted) - 1
+        arguments = self.signature(numba.from_dtype(dtype))
+        self.dispatcher.compile(arguments)
+        compiled = self.dispatcher.overloads[arguments]
+        name = compiled.fndesc.llvm_func_name
+        return int(compiled.library.get_pointer_to_function(name))
+
+    def _make_call(self) -> Any:
+        """Return `call(address, arguments)` for compiled code; `arguments` is a tuple."""
+        if numba.config.DISABLE_JIT:
+            return lambda address, arguments: self._interpreted[address](*arguments)
+        signature = self.signature
+
+        @intrinsic
+        def call(typing: Any, address: Any, arguments: Any) -> Any:
+            expected = {real: signature(real) for real in (types.float32, types.float64)}
+            if tuple(arguments.types) not in expected.values():
+                raise numba.TypingError(f"a unit cannot take {arguments.types}")
+
+            def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+                values = cgutils.unpack_tuple(builder, args[1])
+                packer = context.get_arg_packer(arguments.types)
+                kind = context.call_conv.get_function_type(types.none, arguments.types)
+                function = builder.inttoptr(args[0], kind.as_pointer())
+                result = cgutils.alloca_once(builder, kind.args[0].pointee)
+                error = cgutils.alloca_once(builder, kind.args[1].pointee)
+                builder.call(function, [result, error, *packer.as_arguments(builder, values)])
+                return context.get_dummy_value()
+
+            return types.void(types.int64, arguments), generate
+
+        return call
