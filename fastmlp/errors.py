@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "DivergenceError", "FastMLPError", "InvalidTypeError", "InvalidValueError"]
+__all__ = [
+    "DataError",
+    "DivergenceError",
+    "DivergenceWarning",
+    "FastMLPError",
+    "InvalidTypeError",
+    "InvalidValueError",
+]
 
 
 class FastMLPError(Exception):
@@ -21,8 +28,12 @@ class DataError(FastMLPError, ValueError):
     """A file is missing, damaged, or not what it claims to be."""
 
 
-class DivergenceError(FastMLPError, ArithmeticError):
+class DivergenceError(FastMLPError, ValueError):
     """Training produced values that are not finite."""
+
+
+class DivergenceWarning(UserWarning):
+    """Training ended with a loss far above the one it began with."""
 
 
 def invalid(argument: str, expected: str, got: object) -> InvalidValueError:

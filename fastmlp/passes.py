@@ -76,8 +76,6 @@ class TrainingPass:
 
     Attributes
     ----------
-    position : int
-        Samples of the epoch that are done.
     records : ndarray (steps, 3) float64
         Sums of loss, correctness and weight of each finished step of the epoch.
     gradient : ndarray
@@ -126,8 +124,13 @@ class TrainingPass:
     def begin(self, order: NDArray[np.int64]) -> None:
         """Begin an epoch over the samples of `order`."""
         self.order = order
-        self.position = 0
+        self._progress = np.zeros(1, np.int64)
         self.records = np.zeros((-(-len(order) // self.batch), 3))
+
+    @property
+    def position(self) -> int:
+        """Samples of the epoch that are done."""
+        return int(self._progress[0])
 
     @property
     def finished_steps(self) -> int:
@@ -135,11 +138,11 @@ class TrainingPass:
         done = self.position == len(self.order)
         return len(self.records) if done else self.position // self.batch
 
-    def advance(self, stop: int, steps_done: int = 0) -> bool:
+    def advance(self, stop: int, steps_before: int = 0) -> bool:
         """Train on until `stop` samples of the epoch are done, or the end of the block there.
 
-        `steps_done` is how many updates were made before. Returns False where a loss was not
-        finite: the parameters are then those that gave it.
+        `steps_before` is how many updates were made before the epoch. Returns False where a loss
+        was not finite: the parameters are then those that gave it.
         """
         with granted(self.threads) as parts:
             settings = np.array(
@@ -150,19 +153,20 @@ class TrainingPass:
                 np.int64,
             )  # fmt: skip
             kernel = step.train_parallel if parts > 1 else step.train
-            self.position = kernel(
-                self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
-                *self._states, self._space.activations, self._space.deltas, self._space.results,
-                self._squares, self._running, self.records, *self._data, self.order, settings,
-                self._rates, self._out, *self._addresses, steps_done, self.position, stop,
+            return bool(
+                kernel(
+                    self.parameters.table, self.parameters.buffer, self._transposed,
+                    self.gradient, *self._states, self._space.activations, self._space.deltas,
+                    self._space.results, self._squares, self._running, self.records, *self._data,
+                    self.order, settings, self._rates, self._out, *self._addresses,
+                    self._progress, steps_before, min(stop, len(self.order)),
+                )
             )  # fmt: skip
-        return self.position >= stop
 
     def drop_step(self) -> None:
         """Go back to the beginning of a step that is under way: nothing of it was applied."""
-        self.position = self.finished_steps * self.batch if self.position < len(self.order) else (
-            self.position
-        )
+        if self.position < len(self.order):
+            self._progress[0] = self.finished_steps * self.batch
 
     def close(self) -> None:
         """Give the buffers back."""

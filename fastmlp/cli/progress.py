@@ -28,18 +28,7 @@ def watcher(epochs: int, *, quiet: bool) -> Watcher:
 
 
 class Watcher:
-    """Shows nothing, but holds on to the history: an interrupted `fit` returns none."""
-
-    def __init__(self) -> None:
-        self.history: History | None = None
-
-    def on_chunk_end(self, trainer: Trainer, history: History) -> None:
-        """Keep the history."""
-        self.history = history
-
-    def on_epoch_end(self, trainer: Trainer, history: History) -> None:
-        """Keep the history."""
-        self.history = history
+    """Shows nothing."""
 
     def __enter__(self) -> Watcher:
         return self
@@ -57,12 +46,10 @@ class Lines(Watcher):
     """Prints a line an epoch to standard error."""
 
     def __init__(self, epochs: int) -> None:
-        super().__init__()
         self.epochs = epochs
 
     def on_epoch_end(self, trainer: Trainer, history: History) -> None:
         """Print the epoch's figures."""
-        super().on_epoch_end(trainer, history)
         parts = [f"epoch {history.epochs[-1]:g}/{self.epochs}", f"loss {history.loss[-1]:.4f}"]
         if not math.isnan(history.accuracy[-1]):
             parts.append(f"accuracy {history.accuracy[-1]:.4f}")
@@ -81,7 +68,6 @@ class Bar(Watcher):
     def __init__(self, epochs: int, console: Any) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        super().__init__()
         self.epochs = epochs
         self.done = 0
         self.last = (0, 0.0)  # samples done, and when
@@ -103,7 +89,6 @@ class Bar(Watcher):
 
     def on_chunk_end(self, trainer: Trainer, history: History) -> None:
         """Move the bar within the epoch."""
-        super().on_chunk_end(trainer, history)
         samples, now = self.done * trainer.n_samples + trainer.position, time.perf_counter()
         before, then = self.last
         rate = (samples - before) / (now - then) if then and samples > before else math.nan
@@ -114,7 +99,6 @@ class Bar(Watcher):
 
     def on_epoch_end(self, trainer: Trainer, history: History) -> None:
         """Move the bar to the end of the epoch."""
-        super().on_epoch_end(trainer, history)
         self.done += 1
         samples = self.done * trainer.n_samples
         self.last = samples, time.perf_counter()

@@ -46,7 +46,7 @@ def train(arguments: Namespace) -> int:
                 callbacks=(watch,),
             )
     except KeyboardInterrupt:
-        saved = _save(arguments, net, watch.history)
+        saved = _save(arguments, net, trainer.history)
         print("fastmlp: interrupted" + _listing(saved), file=sys.stderr)
         return INTERRUPTED
     saved = _save(arguments, net, history)
@@ -129,13 +129,13 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
     return net, trainer
 
 
-def _save(arguments: Namespace, net: Network, history: History | None) -> dict[str, str]:
+def _save(arguments: Namespace, net: Network, history: History) -> dict[str, str]:
     """Write what was asked for, as far as there is any; return the paths by what they hold."""
     saved = {}
     if arguments.out is not None:
         net.save(arguments.out)
         saved["model"] = arguments.out
-    if arguments.history is not None and history is not None:
+    if arguments.history is not None:
         history.to_csv(arguments.history)
         saved["history"] = arguments.history
     if arguments.plot is not None and history:

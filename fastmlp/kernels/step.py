@@ -63,12 +63,14 @@ def _train(
     state_2: Array, activations: Array, deltas: Array, results: Array, squares: Array,
     running: Array, records: Array, x: Array, source: Array, labels: Array, targets: Array,
     sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    samples_address: int, weights_address: int, steps_done: int, start: int, stop: int,
-) -> int:  # fmt: skip
-    """Train on samples [start, stop) of an epoch; return the position reached.
+    samples_address: int, weights_address: int, progress: Array, steps_before: int, stop: int,
+) -> bool:  # fmt: skip
+    """Train on the samples of an epoch up to `stop`; return False where a loss was not finite.
 
-    It is `stop` unless a loss was not finite: then it is the beginning of that block, whose update
-    was not made. A step that is cut short goes on at the next call, from `gradient` and `running`.
+    `progress`, (1,) int64, is the position: read, and written after each block, so that it holds
+    the truth whenever the call ends. After a loss that is not finite it stands at the beginning of
+    that block, whose update was not made. A step that is cut short goes on at the next call, from
+    `gradient` and `running`.
 
     table : (layers, FIELDS) int64, read. parameters : flat, updated; transposed, gradient, state_1,
     state_2 : buffers of it. activations, deltas : (capacity · columns,), overwritten; all share the
@@ -78,14 +80,14 @@ def _train(
     targets : (n, outputs) in the compute dtype, or one row. sample_weight : (n,) float64 or empty.
     order : (m,) int64: the epoch's samples, in their order. settings : int64, rates : float64, as
     `layout` names them. out : (0, 0), not used. samples_address, weights_address : of the units
-    `samples_part` and `weights_part` for the compute dtype. steps_done : updates before `start`.
+    `samples_part` and `weights_part` for the compute dtype. steps_before : updates made before the
+    epoch.
     """
     batch, block, parts = settings[BATCH], settings[BLOCK], settings[PARTS]
     rule, l2 = settings[RULE], rates[L2]
     for layer in range(1, table.shape[0]):
         transpose_rows(table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS])
-    position = start
-    steps = steps_done
+    position = progress[0]
     while position < stop:
         first = position // batch * batch
         last = min(order.shape[0], first + batch)
@@ -116,10 +118,10 @@ def _train(
             for i in range(squares.shape[0]):
                 running[PENALTY] += squares[i]
         if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
-            return position
+            return False
         rate = rates[LEARNING_RATE]
         if rule == ADAM:
-            rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], steps + 1)
+            rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], steps_before + first // batch + 1)
         step_l2 = l2 / total if total > 0.0 else 0.0
 
         for part in prange(parts):
@@ -136,9 +138,9 @@ def _train(
             records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]
             records[index, CORRECT] = running[CORRECT]
             records[index, WEIGHT] = total
-            steps += 1
         position = bottom
-    return position
+        progress[0] = position
+    return True
 
 
 train = kernel(_train)
