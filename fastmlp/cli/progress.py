@@ -30,6 +30,9 @@ def watcher(epochs: int, *, quiet: bool) -> Watcher:
 class Watcher:
     """Shows nothing."""
 
+    def on_epoch_end(self, trainer: Trainer, history: History) -> None:
+        """Show nothing."""
+
     def __enter__(self) -> Watcher:
         return self
 
