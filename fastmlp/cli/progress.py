@@ -53,13 +53,13 @@ class Lines(Watcher):
 
     def on_epoch_end(self, trainer: Trainer, history: History) -> None:
         """Print the epoch's figures."""
-        parts = [f"epoch {history.epochs[-1]:g}/{self.epochs}", f"loss {history.loss[-1]:.4f}"]
+        parts = [f"epoch {history.epochs[-1]:g}/{self.epochs}", f"loss {history.loss[-1]:#.4g}"]
         if not math.isnan(history.accuracy[-1]):
             parts.append(f"accuracy {history.accuracy[-1]:.4f}")
         if not math.isnan(history.validation_accuracy[-1]):
             parts.append(f"held-out accuracy {history.validation_accuracy[-1]:.4f}")
         elif not math.isnan(history.validation_loss[-1]):
-            parts.append(f"held-out loss {history.validation_loss[-1]:.4f}")
+            parts.append(f"held-out loss {history.validation_loss[-1]:#.4g}")
         parts.append(f"{samples_per_second(history, trainer.n_samples):,.0f} samples/s")
         sys.stderr.write("  ".join(parts) + "\n")  # at once: Ctrl-C leaves no half line
         sys.stderr.flush()
@@ -117,7 +117,7 @@ class Bar(Watcher):
         accuracy: float,
         rate: float,
     ) -> None:
-        figures = [f"loss {loss:.4f}"]
+        figures = [f"loss {loss:#.4g}"]
         if not math.isnan(accuracy):
             figures.append(f"accuracy {accuracy:.4f}")
         if not math.isnan(rate):
