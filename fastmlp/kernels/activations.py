@@ -13,9 +13,10 @@ The derivatives are functions of the activation's value, so no pre-activation is
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from numba import prange
 
 
@@ -53,12 +54,13 @@ __all__ = [
     "tanh_scalar",
 ]
 
+Array = NDArray[Any]
+
 IDENTITY: Final = 0
 SIGMOID: Final = 1
 TANH: Final = 2
 RELU: Final = 3
 SOFTMAX: Final = 4
-_EXP: Final = 5
 
 _F, _D = np.float32, np.float64
 
@@ -179,74 +181,67 @@ tanh_scalar = by_dtype(tanh_float32, tanh_float64)
 
 
 @device
-def activate(code, x, out):
-    """Write out = activation(x), elementwise; out may be x.
+def activate(code: int, values: Array) -> None:
+    """Replace values by activation(values), elementwise.
 
-    code : IDENTITY, SIGMOID, TANH or RELU (SOFTMAX is not elementwise: it copies, as IDENTITY).
-    x, out : (n,) float32 or float64, contiguous; x read, out written.
+    code : IDENTITY, SIGMOID, TANH or RELU (SOFTMAX is not elementwise: as IDENTITY).
+    values : (n,) float32 or float64, contiguous; updated. One array, not two: with two, LLVM
+        vectorises only for memory that does not overlap.
     """
     out_of_line()
     if code == SIGMOID:
-        for i in range(x.shape[0]):
-            out[i] = sigmoid_scalar(x[i])
+        for i in range(values.shape[0]):
+            values[i] = sigmoid_scalar(values[i])
     elif code == TANH:
-        for i in range(x.shape[0]):
-            out[i] = tanh_scalar(x[i])
+        for i in range(values.shape[0]):
+            values[i] = tanh_scalar(values[i])
     elif code == RELU:
-        for i in range(x.shape[0]):
-            value = x[i]
-            out[i] = x.dtype.type(0) if value < 0 else value
-    elif code == _EXP:
-        for i in range(x.shape[0]):
-            out[i] = exp_scalar(x[i])
-    else:
-        for i in range(x.shape[0]):
-            out[i] = x[i]
+        for i in range(values.shape[0]):
+            values[i] = values.dtype.type(0) if values[i] < 0 else values[i]
 
 
 @device
-def multiply_by_derivative(code, activations, delta, out):
-    """Write out = delta · activation'(x), where activations = activation(x); out may be delta.
+def multiply_by_derivative(code: int, activations: Array, delta: Array) -> None:
+    """Replace delta by delta · activation'(x), where activations = activation(x).
 
-    activations, delta, out : (n,) float32 or float64, contiguous; out written, the others read.
+    activations, delta : (n,) float32 or float64, contiguous, apart; activations read, delta
+        updated.
     """
     out_of_line()
     one = activations.dtype.type(1)
     if code == SIGMOID:
         for i in range(delta.shape[0]):
             a = activations[i]
-            out[i] = delta[i] * (a * (one - a))
+            delta[i] = delta[i] * (a * (one - a))
     elif code == TANH:
         for i in range(delta.shape[0]):
             a = activations[i]
-            out[i] = delta[i] * (one - a * a)
+            delta[i] = delta[i] * (one - a * a)
     elif code == RELU:
         for i in range(delta.shape[0]):
-            out[i] = delta[i] if activations[i] > 0 else delta.dtype.type(0)
-    else:
-        for i in range(delta.shape[0]):
-            out[i] = delta[i]
+            delta[i] = delta[i] if activations[i] > 0 else delta.dtype.type(0)
 
 
 @device
-def softmax_row(x, outputs, out):
-    """Write out = exp(x - max x) / Σ exp(x - max x) over the first `outputs` elements.
+def softmax_row(row: Array, outputs: int) -> tuple[float, float]:
+    """Replace the first `outputs` elements x by exp(x - max x) / Σ exp(x - max x).
 
-    x, out : (m,) with m >= outputs, read and written; what lies beyond `outputs` becomes zero.
+    row : (m,) with m >= outputs, updated; what lies beyond `outputs` becomes zero.
     Returns the maximum and the sum, from which log Σ exp x = maximum + log(sum).
     """
-    out_of_line()
-    top = x[0]
+    top = row[0]
     for j in range(1, outputs):
-        top = max(top, x[j])
-    zero = x.dtype.type(0)
-    for j in range(x.shape[0]):
+        top = max(top, row[j])
+    zero = row.dtype.type(0)
+    for j in range(row.shape[0]):
         # Padding may exceed the maximum of the true outputs; its exponential must stay finite.
-        out[j] = exp_scalar(min(x[j] - top, zero))
+        row[j] = exp_scalar(min(row[j] - top, zero))
     total = zero
     for j in range(outputs):
-        total += out[j]
-    scale = x.dtype.type(1) / total
-    for j in range(x.shape[0]):
-        out[j] = out[j] * scale if j < outputs else zero
+        total += row[j]
+    scale = row.dtype.type(1) / total
+    for j in range(outputs):
+        row[j] *= scale
+    for j in range(outputs, row.shape[0]):
+        row[j] = zero
     return top, total

@@ -66,7 +66,7 @@ def output_row(activation: int, row: Array, outputs: int) -> None:
     row : (m,) with m >= outputs, float32 or float64; updated.
     """
     if activation == SOFTMAX:
-        softmax_row(row, outputs, row)
+        softmax_row(row, outputs)
     elif activation == SIGMOID:
         for j in range(row.shape[0]):
             row[j] = sigmoid_scalar(row[j]) if j < outputs else row.dtype.type(0)
@@ -121,7 +121,7 @@ def loss_row(
             for j in range(outputs):
                 picked += target[j] * row[j]
                 mass += target[j]
-        top, total = softmax_row(row, outputs, row)
+        top, total = softmax_row(row, outputs)
         value = float(mass) * (math.log(total) + top) - float(picked)
         for j in range(row.shape[0]):
             delta[j] = factor * (mass * row[j])

@@ -140,8 +140,7 @@ def forward_rows(
                     RESUME if k > 0 else STORE, real(0),
                 )  # fmt: skip
             if hidden:
-                run = activations[c_at : c_at + rows * out_width]
-                activate(table[layer, ACTIVATION], run, run)
+                activate(table[layer, ACTIVATION], activations[c_at : c_at + rows * out_width])
         if hidden:
             # Activation of padding need not be zero, and a padded unit that is not is a bias.
             first = outputs % out_width
@@ -217,10 +216,10 @@ def backward_rows(
                     RESUME if k > 0 else STORE, real(0),
                 )  # fmt: skip
             a_at = capacity * level + top * in_width
-            run = deltas[c_at : c_at + rows * in_width]
             multiply_by_derivative(
-                table[layer - 1, ACTIVATION], activations[a_at : a_at + rows * in_width], run, run
-            )
+                table[layer - 1, ACTIVATION], activations[a_at : a_at + rows * in_width],
+                deltas[c_at : c_at + rows * in_width],
+            )  # fmt: skip
 
 
 @device
