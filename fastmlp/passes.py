@@ -6,6 +6,7 @@ between the parallel kernel and its serial twin.
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from fastmlp.kernels import layout
 from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
-from fastmlp.threads import granted, wanted
+from fastmlp.threads import Pace, granted, wanted
 from fastmlp.validation import Samples, Targets
 
 __all__ = ["Rule", "TrainingPass", "forward"]
@@ -78,6 +79,8 @@ class TrainingPass:
     ----------
     records : ndarray (steps, 3) float64
         Sums of loss, correctness and weight of each finished step of the epoch.
+    seconds : float
+        Spent in the kernels so far.
     gradient : ndarray
         Laid out as the parameters; holds the gradient where the rule is NONE.
     """
@@ -98,8 +101,12 @@ class TrainingPass:
         self.batch = batch
         rows = block_rows(batch, 1)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
-        self.threads = wanted(threads, 3 * parameters.operations(rows) / 2)
-        self.block = block_rows(batch, self.threads)
+        most = wanted(threads, 3 * parameters.operations(rows) / 2)
+        self.block = block_rows(batch, most)
+        self._pace = Pace(most)
+        self._adaptive = threads is None
+        self._compiled: set[int] = set()
+        self.seconds = 0.0
         self._rule = rule
         self._data = (samples.x, samples.source, targets.labels, targets.values, weight)
         self._owner = samples.owner
@@ -142,26 +149,37 @@ class TrainingPass:
         """Train on until `stop` samples of the epoch are done, or the end of the block there.
 
         `steps_before` is how many updates were made before the epoch. Returns False where a loss
-        was not finite: the parameters are then those that gave it.
+        was not finite: the parameters are then those that gave it. `seconds` grows by the time
+        that took, compilation not included.
         """
-        with granted(self.threads) as parts:
-            settings = np.array(
-                [
-                    self._rule.code, self._loss, self.batch, self.block, self._space.capacity,
-                    parts, 1,
-                ],
-                np.int64,
-            )  # fmt: skip
-            kernel = step.train_parallel if parts > 1 else step.train
-            return bool(
-                kernel(
-                    self.parameters.table, self.parameters.buffer, self._transposed,
-                    self.gradient, *self._states, self._space.activations, self._space.deltas,
-                    self._space.results, self._squares, self._running, self.records, *self._data,
-                    self.order, settings, self._rates, self._out, *self._addresses,
-                    self._progress, steps_before, min(stop, len(self.order)),
-                )
-            )  # fmt: skip
+        position = self.position
+        with granted(self._pace.choose()) as parts:
+            if parts not in self._compiled:
+                self._call(parts, position, steps_before)
+                self._compiled.add(parts)
+            started = time.perf_counter()
+            finite = self._call(parts, min(stop, len(self.order)), steps_before)
+            elapsed = time.perf_counter() - started
+        self.seconds += elapsed
+        work = 3 * self.parameters.operations(self.position - position)
+        if self._adaptive and work > 0:
+            self._pace.saw(parts, work, elapsed)
+        return finite
+
+    def _call(self, parts: int, stop: int, steps_before: int) -> bool:
+        settings = np.array(
+            [self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts, 1],
+            np.int64,
+        )
+        kernel = step.train_parallel if parts > 1 else step.train
+        return bool(
+            kernel(
+                self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
+                *self._states, self._space.activations, self._space.deltas, self._space.results,
+                self._squares, self._running, self.records, *self._data, self.order, settings,
+                self._rates, self._out, *self._addresses, self._progress, steps_before, stop,
+            )
+        )  # fmt: skip
 
     def drop_step(self) -> None:
         """Go back to the beginning of a step that is under way: nothing of it was applied."""

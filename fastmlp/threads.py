@@ -21,7 +21,15 @@ from numba.np.ufunc import parallel
 
 from fastmlp.errors import invalid, invalid_type
 
-__all__ = ["available_threads", "check_threads", "describe", "granted", "threading_layer", "wanted"]
+__all__ = [
+    "Pace",
+    "available_threads",
+    "check_threads",
+    "describe",
+    "granted",
+    "threading_layer",
+    "wanted",
+]
 
 # Below this many floating-point operations between two synchronisations of the threads, one thread
 # is as fast: a fork and join costs about 1 µs with OpenMP or TBB, 100 µs with workqueue.
@@ -145,6 +153,52 @@ def granted(threads: int) -> Iterator[int]:
             numba.set_num_threads(before)
     finally:
         held.release()
+
+
+class Pace:
+    """Chooses between several threads and one, by how fast each was lately.
+
+    Where another program holds a core, threads that wait for each other in every step can be many
+    times slower than one alone. Results do not depend on the number of threads, so it may change
+    at any time.
+    """
+
+    # Operations a second below which several threads are suspected to stand in each other's way.
+    _SUSPICIOUS = 1e10
+    # Seconds after which what was seen of the slower way is looked at again.
+    _STALE = 1.0
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._speeds: dict[int, float] = {}
+        self._age: dict[int, float] = {}
+        self._best = 0.0
+
+    def choose(self) -> int:
+        """Return how many threads to use next."""
+        many = self._speeds.get(self.threads)
+        if self.threads == 1 or many is None:
+            return self.threads
+        if 1 not in self._speeds:
+            slow = many < max(self._SUSPICIOUS, 0.5 * self._best)
+            return 1 if slow else self.threads
+        faster = max(self._speeds, key=self._speeds.__getitem__)
+        slower = 1 if faster > 1 else self.threads
+        return slower if self._age[slower] > self._STALE else faster
+
+    def saw(self, threads: int, operations: float, seconds: float) -> None:
+        """Remember what was done with so many threads, in what time."""
+        if seconds <= 0.0:
+            return
+        for other in self._age:
+            self._age[other] += seconds
+        self._age[threads] = 0.0
+        self._speeds[threads] = operations / seconds
+        if threads > 1:
+            self._best = max(self._best, self._speeds[threads])
+            if self._speeds[threads] >= max(self._SUSPICIOUS, 0.5 * self._best):
+                self._speeds.pop(1, None)
+                self._age.pop(1, None)
 
 
 def describe() -> dict[str, object]:

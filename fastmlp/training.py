@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -31,8 +30,8 @@ __all__ = ["Trainer"]
 
 # Time between two looks at the clock, the callbacks and Ctrl-C.
 _CHUNK_SECONDS = 0.05
-# Floating-point operations of a forward pass to begin with, before the speed is known: 10 ms or so.
-_FIRST_CHUNK = 1e9
+# Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
+_FIRST_CHUNK = 2e8
 # A training whose last loss is so many times its first has diverged, even if it is finite.
 _EXPLODED = 10.0
 
@@ -251,18 +250,19 @@ class Trainer:
         before = self.network.buffer.copy(), state.copy()
         steps_before = state.steps
         run.begin(order)
+        start = self._seconds - run.seconds
         marks = [(0, self._seconds)]  # finished steps, and the time when they were
         chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
         try:
             while run.position < len(order) and not stop:
-                started, position = time.perf_counter(), run.position
+                position, seconds = run.position, run.seconds
                 finite = run.advance(position + max(1, chunk), steps_before)
-                elapsed = time.perf_counter() - started
                 if not finite:
                     self._diverge(run, before)
-                chunk = int((run.position - position) / max(elapsed, 1e-9) * _CHUNK_SECONDS)
-                self._seconds += elapsed
+                elapsed = max(run.seconds - seconds, 1e-9)
+                chunk = int((run.position - position) / elapsed * _CHUNK_SECONDS)
+                self._seconds = start + run.seconds
                 marks.append((run.finished_steps, self._seconds))
                 stop = self._seconds >= self._budget
                 stop |= self._notify(observers, "on_chunk_end", self.history)
