@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.buffers import aligned_zeros
 from fastmlp.errors import invalid
 from fastmlp.kernels import updates
+from fastmlp.kernels.whole import update_network
 from fastmlp.network import Network
 from fastmlp.validation import check_number
 
@@ -69,7 +70,9 @@ class Optimizer:
         """Forget all networks: the next step of each starts as if it were the first."""
         self._states.clear()
 
-    def step(self, net: Network, gradients: tuple[Sequence[ArrayLike], Sequence[ArrayLike]]) -> None:
+    def step(
+        self, net: Network, gradients: tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
+    ) -> None:
         """Update a network's parameters once.
 
         Parameters
@@ -90,19 +93,14 @@ class Optimizer:
         >>> net.predict(x).round(2).ravel().tolist()
         [1.0, -1.0]
         """
-        gradient = net.pack_gradients(gradients)
-        rate, beta_1, beta_2, epsilon, weight_decay = self.rates()
+        packed = net.pack_gradients(gradients)
+        *rates, weight_decay = self.rates()
         state = self.state(net)
         state.steps += 1
-        if self.rule == updates.ADAM:
-            rate = updates.adam_rate(rate, beta_1, beta_2, state.steps)
-        shrink = self.learning_rate * weight_decay
-        for start, biases, stop in net.layer_bounds():
-            for low, high, factor in ((start, biases, shrink), (biases, stop, 0.0)):
-                updates.apply_update(
-                    self.rule, rate, beta_1, beta_2, epsilon, 0.0, factor, gradient[low:high],
-                    net.buffer[low:high], state.first[low:high], state.second[low:high],
-                )  # fmt: skip
+        update_network(
+            net.table, self.rule, np.array(rates), weight_decay, state.steps, packed, net.buffer,
+            state.first, state.second,
+        )  # fmt: skip
 
 
 @dataclass(eq=False)
