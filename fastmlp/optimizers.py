@@ -47,6 +47,14 @@ class Optimizer:
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: the numbers, not what was remembered."""
+        return {name: value for name, value in self.__dict__.items() if name != "_states"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the optimizer again from `__getstate__`."""
+        self.__dict__.update(state, _states=weakref.WeakKeyDictionary())
+
     @property
     def rule(self) -> int:
         """The code by which the kernels know the rule."""
