@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_weights_and_biases_are_views_of_one_aligned_buffer(sizes: list[int], dt
     net = network(sizes, dtype=dtype)
     assert net.buffer.ctypes.data % 64 == 0
     assert net.buffer.dtype == dtype
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(itertools.pairwise(sizes))
     assert [w.shape for w in net.weights] == pairs
     assert [b.shape for b in net.biases] == [(n,) for _, n in pairs]
     assert net.n_parameters == sum(i * o + o for i, o in pairs)
