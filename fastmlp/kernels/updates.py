@@ -16,10 +16,13 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import numpy as np
+from numba import prange
 from numpy.typing import NDArray
 
-from fastmlp.kernels.checks import require_same_shape
+from fastmlp.kernels.checks import require_floats, require_same_shape
 from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.public import block_bounds, blocks, parallel_twin
 from fastmlp.kernels.target import device, kernel
 from fastmlp.kernels.tile import fma
 
@@ -31,11 +34,16 @@ __all__ = [
     "SGD",
     "adam_rate",
     "adam_update",
+    "adam_update_parallel",
     "adamw_update",
+    "adamw_update_parallel",
     "apply_update",
     "momentum_update",
+    "momentum_update_parallel",
     "nesterov_update",
+    "nesterov_update_parallel",
     "sgd_update",
+    "sgd_update_parallel",
 ]
 
 Array = NDArray[Any]
@@ -98,81 +106,195 @@ def apply_update(
             parameters[i] = fma(-eta, m / (math.sqrt(v) + eps), kept * w)
 
 
-@device
-def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None:
-    """w ← w - η g, in place.
+# --- public kernels -------------------------------------------------------------------------------
 
-    parameters, gradient : (n,) float32 or float64; parameters updated, gradient read.
-    """
-    require_same_shape("parameters and gradient", parameters, gradient)
+
+@device
+def update_block(
+    rule: int, rate: float, beta_1: float, beta_2: float, epsilon: float, shrink: float,
+    gradient: Array, parameters: Array, state_1: Array, state_2: Array, block: int,
+) -> None:  # fmt: skip
+    """Apply one rule to one of `blocks(parameters)`."""
+    start, stop = block_bounds(parameters, block)
     apply_update(
-        SGD, learning_rate, 0.0, 0.0, 0.0, 0.0, 0.0, gradient, parameters, parameters, parameters
-    )
+        rule, rate, beta_1, beta_2, epsilon, 0.0, shrink, gradient[start:stop],
+        parameters[start:stop], state_1[start:stop], state_2[start:stop],
+    )  # fmt: skip
 
 
-@device
+@kernel
+def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None:
+    """Gradient descent, in place: w ← w - η g.
+
+    Parameters
+    ----------
+    parameters : (n,), float32 or float64, updated; w
+    gradient : (n,), the dtype of parameters, read; g
+    learning_rate : float
+        η.
+
+    Examples
+    --------
+    >>> w = np.array([1.0, 2.0])
+    >>> sgd_update(w, np.array([2.0, 4.0]), 0.25)
+    >>> w.tolist()
+    [0.5, 1.0]
+    """
+    require_floats((parameters, gradient))
+    require_same_shape("gradient", parameters, gradient)
+    for block in prange(blocks(parameters)):
+        update_block(
+            np.int64(SGD), learning_rate, 0.0, 0.0, 0.0, 0.0, gradient, parameters, parameters,
+            parameters, np.int64(block),
+        )  # fmt: skip
+
+
+sgd_update_parallel = parallel_twin(sgd_update)
+
+
+@kernel
 def momentum_update(
     parameters: Array, gradient: Array, velocity: Array, learning_rate: float, momentum: float
 ) -> None:
-    """v ← μ v - η g, w ← w + v, in place.
+    """Momentum, in place: v ← µ v - η g, then w ← w + v.
 
-    parameters, gradient, velocity : (n,) one dtype; gradient read, the others updated.
+    Parameters
+    ----------
+    parameters : (n,), float32 or float64, updated; w
+    gradient : (n,), the dtype of parameters, read; g
+    velocity : (n,), the dtype of parameters, updated; v, zero at first
+    learning_rate, momentum : float
+        η and µ. Polyak 1964.
+
+    Examples
+    --------
+    >>> w, v = np.array([1.0]), np.array([0.0])
+    >>> momentum_update(w, np.array([2.0]), v, 0.25, 0.5)
+    >>> w.tolist(), v.tolist()
+    ([0.5], [-0.5])
     """
-    require_same_shape("parameters and gradient", parameters, gradient)
-    require_same_shape("parameters and velocity", parameters, velocity)
-    apply_update(
-        MOMENTUM, learning_rate, momentum, 0.0, 0.0, 0.0, 0.0, gradient, parameters, velocity,
-        velocity,
-    )  # fmt: skip
+    require_floats((parameters, gradient, velocity))
+    require_same_shape("gradient", parameters, gradient)
+    require_same_shape("velocity", parameters, velocity)
+    for block in prange(blocks(parameters)):
+        update_block(
+            np.int64(MOMENTUM), learning_rate, momentum, 0.0, 0.0, 0.0, gradient, parameters,
+            velocity, velocity, np.int64(block),
+        )  # fmt: skip
 
 
-@device
+momentum_update_parallel = parallel_twin(momentum_update)
+
+
+@kernel
 def nesterov_update(
     parameters: Array, gradient: Array, velocity: Array, learning_rate: float, momentum: float
 ) -> None:
-    """v ← μ v - η g, w ← w + μ v - η g, in place.
+    """Nesterov momentum, in place: v ← µ v - η g, then w ← w + µ v - η g.
 
-    parameters, gradient, velocity : (n,) one dtype; gradient read, the others updated.
+    Parameters
+    ----------
+    parameters : (n,), float32 or float64, updated; w
+    gradient : (n,), the dtype of parameters, read; g
+    velocity : (n,), the dtype of parameters, updated; v, zero at first
+    learning_rate, momentum : float
+        η and µ. Nesterov 1983, as scikit-learn does it.
+
+    Examples
+    --------
+    >>> w, v = np.array([1.0]), np.array([0.0])
+    >>> nesterov_update(w, np.array([2.0]), v, 0.25, 0.5)
+    >>> w.tolist(), v.tolist()
+    ([0.25], [-0.5])
     """
-    require_same_shape("parameters and gradient", parameters, gradient)
-    require_same_shape("parameters and velocity", parameters, velocity)
-    apply_update(
-        NESTEROV, learning_rate, momentum, 0.0, 0.0, 0.0, 0.0, gradient, parameters, velocity,
-        velocity,
-    )  # fmt: skip
+    require_floats((parameters, gradient, velocity))
+    require_same_shape("gradient", parameters, gradient)
+    require_same_shape("velocity", parameters, velocity)
+    for block in prange(blocks(parameters)):
+        update_block(
+            np.int64(NESTEROV), learning_rate, momentum, 0.0, 0.0, 0.0, gradient, parameters,
+            velocity, velocity, np.int64(block),
+        )  # fmt: skip
 
 
-@device
-def adamw_update(
-    parameters: Array, gradient: Array, first_moment: Array, second_moment: Array, step: int,
-    learning_rate: float, beta_1: float, beta_2: float, epsilon: float, weight_decay: float,
-) -> None:  # fmt: skip
-    """Adam with decoupled weight decay, in place; `step` counts from 1.
-
-    parameters, gradient, first_moment, second_moment : (n,) one dtype; gradient read, the others
-    updated.
-    """
-    require_same_shape("parameters and gradient", parameters, gradient)
-    require_same_shape("parameters and first_moment", parameters, first_moment)
-    require_same_shape("parameters and second_moment", parameters, second_moment)
-    rate = adam_rate(learning_rate, beta_1, beta_2, step)
-    apply_update(
-        ADAM, rate, beta_1, beta_2, epsilon, 0.0, learning_rate * weight_decay, gradient,
-        parameters, first_moment, second_moment,
-    )  # fmt: skip
+nesterov_update_parallel = parallel_twin(nesterov_update)
 
 
-@device
+@kernel
 def adam_update(
     parameters: Array, gradient: Array, first_moment: Array, second_moment: Array, step: int,
-    learning_rate: float, beta_1: float, beta_2: float, epsilon: float,
+    learning_rate: float = 1e-3, beta_1: float = 0.9, beta_2: float = 0.999,
+    epsilon: float = 1e-8,
 ) -> None:  # fmt: skip
-    """Adam, in place; `step` counts from 1.
+    """Adam, in place: w ← w - η_t m / (√v + ε), m and v the new moments of the gradient.
 
-    parameters, gradient, first_moment, second_moment : (n,) one dtype; gradient read, the others
-    updated.
+    Parameters
+    ----------
+    parameters : (n,), float32 or float64, updated; w
+    gradient : (n,), the dtype of parameters, read; g
+    first_moment, second_moment : (n,), the dtype of parameters, updated; m and v, zero at first
+    step : int
+        t, counting from 1.
+    learning_rate, beta_1, beta_2, epsilon : float
+        η, β₁, β₂, ε. η_t = η √(1 - β₂ᵗ) / (1 - β₁ᵗ). Kingma and Ba 2015, end of section 2.
+
+    Examples
+    --------
+    >>> w, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> adam_update(w, np.array([2.0]), m, v, 1, 0.5)
+    >>> w.round(4).tolist(), m.round(4).tolist(), v.round(4).tolist()
+    ([0.5], [0.2], [0.004])
     """
-    adamw_update(
-        parameters, gradient, first_moment, second_moment, step, learning_rate, beta_1, beta_2,
-        epsilon, 0.0,
-    )  # fmt: skip
+    require_floats((parameters, gradient, first_moment, second_moment))
+    require_same_shape("gradient", parameters, gradient)
+    require_same_shape("first_moment", parameters, first_moment)
+    require_same_shape("second_moment", parameters, second_moment)
+    rate = adam_rate(learning_rate, beta_1, beta_2, step)
+    for block in prange(blocks(parameters)):
+        update_block(
+            np.int64(ADAM), rate, beta_1, beta_2, epsilon, 0.0, gradient,
+            parameters, first_moment, second_moment, np.int64(block),
+        )  # fmt: skip
+
+
+adam_update_parallel = parallel_twin(adam_update)
+
+
+@kernel
+def adamw_update(
+    parameters: Array, gradient: Array, first_moment: Array, second_moment: Array, step: int,
+    learning_rate: float = 1e-3, beta_1: float = 0.9, beta_2: float = 0.999,
+    epsilon: float = 1e-8, weight_decay: float = 1e-2,
+) -> None:  # fmt: skip
+    """Adam with decoupled weight decay, in place: beside Adam's step, w ← w - η λ w.
+
+    Parameters
+    ----------
+    parameters : (n,), float32 or float64, updated; w
+    gradient : (n,), the dtype of parameters, read; g
+    first_moment, second_moment : (n,), the dtype of parameters, updated; m and v, zero at first
+    step : int
+        t, counting from 1.
+    learning_rate, beta_1, beta_2, epsilon, weight_decay : float
+        η, β₁, β₂, ε, λ. Loshchilov and Hutter 2019.
+
+    Examples
+    --------
+    >>> w, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
+    >>> adamw_update(w, np.array([2.0]), m, v, 1, 0.5, weight_decay=0.5)
+    >>> w.round(4).tolist(), m.round(4).tolist(), v.round(4).tolist()
+    ([0.25], [0.2], [0.004])
+    """
+    require_floats((parameters, gradient, first_moment, second_moment))
+    require_same_shape("gradient", parameters, gradient)
+    require_same_shape("first_moment", parameters, first_moment)
+    require_same_shape("second_moment", parameters, second_moment)
+    rate = adam_rate(learning_rate, beta_1, beta_2, step)
+    for block in prange(blocks(parameters)):
+        update_block(
+            np.int64(ADAM), rate, beta_1, beta_2, epsilon, learning_rate * weight_decay, gradient,
+            parameters, first_moment, second_moment, np.int64(block),
+        )  # fmt: skip
+
+
+adamw_update_parallel = parallel_twin(adamw_update)
