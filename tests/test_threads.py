@@ -240,6 +240,37 @@ print(json.dumps(dict(
     assert found["same"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_ctrl_c_at_any_moment_leaves_the_truth() -> None:
+    """Epochs of a tenth of a millisecond: most signals arrive between the compiled chunks."""
+    script = """
+x, y = x[:200, :20].copy(), y[:200] % 5
+def new():
+    net = fastmlp.Network([20, 17, 5])
+    return net, fastmlp.Trainer(net, optimizer=fastmlp.Adam(), batch_size=32, shuffle=False)
+new()[1].fit(x, y, epochs=1)
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+wrong = []
+for delay in np.random.default_rng(0).uniform(0.002, 0.012, 120):
+    net, trainer = new()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        trainer.fit(x, y, epochs=10**9)
+    except KeyboardInterrupt:
+        pass
+    again, check = new()
+    last = 0
+    for steps in trainer.history.steps:
+        check.fit(x[: (steps - last) * 32], y[: (steps - last) * 32], epochs=1)
+        last = steps
+    same = np.array_equal(net.parameters(), again.parameters())
+    if not same or trainer.optimizer.state(net).steps != last:
+        wrong.append((last, trainer.optimizer.state(net).steps))
+print(len(wrong), wrong[:5])
+"""
+    assert run(script) == "0 []\n"
+
+
 # --- the number of threads ------------------------------------------------------------------------
 
 
@@ -295,13 +326,13 @@ def test_more_threads_than_there_are_warn_once() -> None:
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_no_threads_are_refused(count: int) -> None:
-    with pytest.raises(InvalidValueError, match="^threads: expected None or a positive integer"):
+    with pytest.raises(InvalidValueError, match=r"^threads: expected None or a positive integer"):
         fastmlp.Trainer(fastmlp.Network([2, 2]), threads=count)
 
 
 @pytest.mark.parametrize("count", [1.5, "2", True])
 def test_threads_that_are_no_number_are_refused(count: Any) -> None:
-    with pytest.raises(InvalidTypeError, match="^threads: expected None or a positive integer"):
+    with pytest.raises(InvalidTypeError, match=r"^threads: expected None or a positive integer"):
         fastmlp.Trainer(fastmlp.Network([2, 2]), threads=count)
 
 
