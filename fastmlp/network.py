@@ -213,7 +213,8 @@ class Network(Parameters):
             return outputs
         if outputs.shape[1] == 1:
             return (outputs[:, 0] >= 0.5).astype(np.int64)
-        return outputs.argmax(axis=1)
+        classes: NDArray[np.int64] = outputs.argmax(axis=1)
+        return classes
 
     def loss_code(self, loss: str | None) -> tuple[str, int]:
         """Return a loss's name and code; None means the one that goes with the output."""

@@ -150,7 +150,9 @@ class Parameters:
             packed[biases : biases + b.size] = db
         return packed
 
-    def unpack_gradients(self, packed: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    def unpack_gradients(
+        self, packed: NDArray[Any]
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Return copies of a buffer's true elements, layer by layer."""
         dws, dbs = [], []
         bounds = self.layer_bounds()

@@ -169,8 +169,9 @@ def _one_hot_labels(values: NDArray[Any]) -> NDArray[np.int64] | None:
 
 
 def as_targets(
-    y: ArrayLike, n: int, outputs: int, activation: str, loss: str, dtype: DTypeLike, name: str = "y"
-) -> Targets:
+    y: ArrayLike, n: int, outputs: int, activation: str, loss: str, dtype: DTypeLike,
+    name: str = "y",
+) -> Targets:  # fmt: skip
     """Return targets for the kernels.
 
     Parameters

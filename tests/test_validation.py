@@ -162,7 +162,7 @@ def test_bad_networks_are_refused(options: dict[str, Any], message: str) -> None
 
 BAD_TRAINERS: list[tuple[dict[str, Any], str]] = [
     ({"network": "net"}, "network: expected a fastmlp.Network, got str"),
-    ({"loss": "hinge"}, "loss: expected one of cross_entropy, squared_error, mnist_loss, got 'hinge'"),
+    ({"loss": "hinge"}, "loss: expected one of cross_entropy, .*, got 'hinge'"),
     ({"loss": "mnist_loss"}, "loss: expected a loss for a softmax output, got mnist_loss"),
     ({"optimizer": "adam"}, "optimizer: expected SGD, Adam or AdamW, got str"),
     ({"optimizer": fastmlp.Adam}, "optimizer: expected SGD, Adam or AdamW, got type"),
@@ -235,9 +235,7 @@ def test_targets_that_do_not_suit_the_loss() -> None:
 def test_parameters_of_another_shape_are_refused() -> None:
     net = network()
     before = net.buffer.copy()
-    with pytest.raises(
-        fastmlp.FastMLPError, match=r"parameters: expected shape \(43,\), got shape"
-    ):
+    with pytest.raises(fastmlp.FastMLPError, match=r"parameters: expected shape \(43,\), got"):
         net.set_parameters(np.zeros(42))
     with pytest.raises(fastmlp.FastMLPError, match="matrices: expected 2 of them, got 1"):
         net.set_augmented_weights([np.zeros((5, 5))])
