@@ -14,6 +14,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -21,6 +22,17 @@ from numba.extending import intrinsic
 from fastmlp.kernels.target import kernel
 
 __all__ = ["Unit"]
+
+
+def _borrowed(builder: Any, kind: Any, value: Any) -> Any:
+    """Return an array without its owner: slices of it then count no references.
+
+    The counter of an array that all threads read is one cache line, which they would take from
+    each other at every slice. The caller of a unit keeps the arrays alive.
+    """
+    if not isinstance(kind, types.Array):
+        return value
+    return builder.insert_value(value, ir.Constant(value.type.elements[0], None), 0)
 
 
 class Unit:
@@ -68,7 +80,12 @@ class Unit:
                 raise numba.TypingError(f"a unit cannot take {arguments.types}")
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                values = cgutils.unpack_tuple(builder, args[1])
+                values = [
+                    _borrowed(builder, kind, value)
+                    for kind, value in zip(
+                        arguments.types, cgutils.unpack_tuple(builder, args[1]), strict=True
+                    )
+                ]
                 packer = context.get_arg_packer(arguments.types)
                 kind = context.call_conv.get_function_type(types.none, arguments.types)
                 function = builder.inttoptr(args[0], kind.as_pointer())
