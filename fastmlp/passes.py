@@ -181,6 +181,11 @@ class TrainingPass:
             )
         )  # fmt: skip
 
+    @property
+    def trying(self) -> bool:
+        """Whether the next call of `advance` should be short: only to see a speed."""
+        return self._pace.trying
+
     def drop_step(self) -> None:
         """Go back to the beginning of a step that is under way: nothing of it was applied."""
         if self.position < len(self.order):

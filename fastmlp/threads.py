@@ -165,40 +165,44 @@ class Pace:
 
     # Operations a second below which several threads are suspected to stand in each other's way.
     _SUSPICIOUS = 1e10
+    # Seconds after which one thread is tried anyway; until then it need not even be compiled.
+    _PATIENCE = 0.3
+    # Several threads that are so much faster than one was are not in doubt.
+    _CLEAR = 1.25
     # Seconds after which what was seen of the slower way is looked at again.
-    _STALE = 1.0
+    _STALE = 0.5
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.trying = threads > 1  # whether the next piece of work is only to see the speed
+        self._next = threads
         self._speeds: dict[int, float] = {}
-        self._age: dict[int, float] = {}
-        self._best = 0.0
+        self._seen: dict[int, float] = {}  # when: seconds of work before
+        self._seconds = 0.0
 
     def choose(self) -> int:
         """Return how many threads to use next."""
-        many = self._speeds.get(self.threads)
-        if self.threads == 1 or many is None:
-            return self.threads
-        if 1 not in self._speeds:
-            slow = many < max(self._SUSPICIOUS, 0.5 * self._best)
-            return 1 if slow else self.threads
-        faster = max(self._speeds, key=self._speeds.__getitem__)
-        slower = 1 if faster > 1 else self.threads
-        return slower if self._age[slower] > self._STALE else faster
+        return self._next
 
     def saw(self, threads: int, operations: float, seconds: float) -> None:
-        """Remember what was done with so many threads, in what time."""
-        if seconds <= 0.0:
+        """Remember what was done with so many threads, in what time; decide what is next."""
+        if self.threads == 1:
             return
-        for other in self._age:
-            self._age[other] += seconds
-        self._age[threads] = 0.0
-        self._speeds[threads] = operations / seconds
-        if threads > 1:
-            self._best = max(self._best, self._speeds[threads])
-            if self._speeds[threads] >= max(self._SUSPICIOUS, 0.5 * self._best):
-                self._speeds.pop(1, None)
-                self._age.pop(1, None)
+        self._seconds += seconds
+        self._speeds[threads] = operations / max(seconds, 1e-9)
+        self._seen[threads] = self._seconds
+        many, one = self._speeds.get(self.threads), self._speeds.get(1)
+        self.trying = False
+        if many is None:  # the pool was in use elsewhere
+            self._next = self.threads
+        elif one is None:
+            self.trying = many < self._SUSPICIOUS or self._seconds > self._PATIENCE
+            self._next = 1 if self.trying else self.threads
+        else:
+            faster, slower = (1, self.threads) if one > many else (self.threads, 1)
+            in_doubt = many < self._CLEAR * one
+            self.trying = in_doubt and self._seconds - self._seen[slower] > self._STALE
+            self._next = slower if self.trying else faster
 
 
 def describe() -> dict[str, object]:

@@ -30,6 +30,8 @@ __all__ = ["Trainer"]
 
 # Time between two looks at the clock, the callbacks and Ctrl-C.
 _CHUNK_SECONDS = 0.05
+# The same where the work is only to see how fast it goes with another number of threads.
+_TRIAL_SECONDS = 0.005
 # Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
 _FIRST_CHUNK = 2e8
 # A training whose last loss is so many times its first has diverged, even if it is finite.
@@ -261,7 +263,8 @@ class Trainer:
                 if not finite:
                     self._diverge(run, before)
                 elapsed = max(run.seconds - seconds, 1e-9)
-                chunk = int((run.position - position) / elapsed * _CHUNK_SECONDS)
+                span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
+                chunk = int((run.position - position) / elapsed * span)
                 self._seconds = start + run.seconds
                 marks.append((run.finished_steps, self._seconds))
                 stop = self._seconds >= self._budget
