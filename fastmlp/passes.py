@@ -16,6 +16,7 @@ from fastmlp.buffers import aligned_zeros, block_rows
 from fastmlp.kernels import step, updates
 from fastmlp.kernels import layout
 from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
+from fastmlp.kernels.target import BLOCK_ROWS, TILE_ROWS
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
 from fastmlp.threads import Pace, granted, wanted
@@ -24,6 +25,8 @@ from fastmlp.validation import Samples, Targets
 __all__ = ["Rule", "TrainingPass", "forward"]
 
 _NO_ROWS = np.zeros(0, np.int64)
+# Floating-point operations of one call of the inference kernel, for each thread.
+_CALL = 1e9
 
 
 def forward(
@@ -44,24 +47,30 @@ def forward(
         targets = Targets(_NO_ROWS, np.zeros((1, parameters.sizes[-1]), parameters.dtype), False)
     if out is None:
         out = np.zeros((0, 0), parameters.dtype)
-    threads = wanted(threads, parameters.operations(block_rows(samples.n, 1)))
-    block = block_rows(samples.n, threads)
-    space = parameters.borrow_workspace(block)
-    running = np.zeros(4)
+    block = min(samples.n, BLOCK_ROWS)
+    blocks = -(-samples.n // block)
+    threads = min(blocks, wanted(threads, parameters.operations(samples.n)))
+    space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
+    sums = np.zeros((blocks, 3))
     rates = np.zeros(layout.RATES)
     rates[layout.INPUT_SCALE] = parameters.input_scale
     none = np.zeros(0, parameters.dtype)
-    with granted(threads) as parts:
-        settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts, 0], np.int64)
-        kernel = step.infer_parallel if parts > 1 else step.infer
-        kernel(
-            parameters.table, parameters.buffer, none, space.activations, space.deltas,
-            space.results, np.zeros(0), running, samples.x, samples.source, targets.labels,
-            targets.values, np.zeros(0) if weight is None else weight, _NO_ROWS, settings, rates,
-            out, samples_part.address(parameters.dtype), 0, samples.n,
-        )  # fmt: skip
+    # Back in Python every 50 ms or so, where Ctrl-C is seen.
+    stride = threads * max(1, int(_CALL / parameters.operations(block)))
+    for first in range(0, blocks, stride):
+        with granted(threads) as parts:
+            settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts, 0], np.int64)
+            kernel = step.infer_parallel if parts > 1 else step.infer
+            kernel(
+                parameters.table, parameters.buffer, none, space.activations, space.deltas,
+                space.results, np.zeros(0), sums, samples.x, samples.source, targets.labels,
+                targets.values, np.zeros(0) if weight is None else weight, _NO_ROWS, settings,
+                rates, out, samples_part.address(parameters.dtype), first,
+                min(blocks, first + stride), samples.n,
+            )  # fmt: skip
     parameters.return_workspace(space)
-    return running[:3]
+    total: NDArray[np.float64] = sums.sum(axis=0)
+    return total
 
 
 class Rule(NamedTuple):

@@ -26,7 +26,6 @@ from fastmlp.kernels.layout import (
     INPUT_WIDTH,
     INPUTS,
     KIND,
-    L2,
     LEARN,
     LOSS,
     LOSS_SUM,
@@ -34,7 +33,6 @@ from fastmlp.kernels.layout import (
     OUTPUT_BEFORE,
     OUTPUT_WIDTH,
     OUTPUTS,
-    PARTS,
     ROW_STEP,
     TRANSPOSED,
     TRANSPOSED_ROW,
@@ -223,8 +221,15 @@ def backward_rows(
 
 
 @device
-def squares_of_rows(table: Array, layer: int, parameters: Array, block: int) -> float:
-    """Return Σ w² over one block of rows of a layer's weights, biases not included."""
+def squares_of_block(table: Array, parameters: Array, index: int) -> float:
+    """Return Σ w² over block `index` of SQUARES_ROWS rows of weights, biases not included.
+
+    The blocks of all layers are counted through.
+    """
+    layer, block = 0, index
+    while block * SQUARES_ROWS >= table[layer, INPUTS]:
+        block -= (table[layer, INPUTS] + SQUARES_ROWS - 1) // SQUARES_ROWS
+        layer += 1
     row = table[layer, WEIGHTS_ROW]
     sums = scratch_like(parameters)
     bottom = min(table[layer, INPUTS], (block + 1) * SQUARES_ROWS)
@@ -243,61 +248,50 @@ def squares_of_rows(table: Array, layer: int, parameters: Array, block: int) -> 
     return total
 
 
-@device
-def squares_in_part(
-    table: Array, parameters: Array, squares: Array, part: int, parts: int
-) -> None:
-    """Write Σ w² of every block of rows that is this part's share; `squares` float64."""
-    index = 0
-    for layer in range(table.shape[0]):
-        for block in range((table[layer, INPUTS] + SQUARES_ROWS - 1) // SQUARES_ROWS):
-            if index % parts == part:
-                squares[index] = squares_of_rows(table, layer, parameters, block)
-            index += 1
-
-
 def _samples_part(
     table: Array, parameters: Array, transposed: Array, activations: Array, deltas: Array,
     results: Array, squares: Array, x: Array, source: Array, labels: Array, targets: Array,
     sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    position: int, rows: int, total: float, starts: bool, part: int,
+    position: int, top: int, rows: int, total: float, part: int, parts: int,
 ) -> None:  # fmt: skip
-    """Process one part of the samples [position, position + rows) of the order.
+    """Process the samples [position, position + rows) of the order, in rows of the workspace.
 
-    Arguments as for `step.train` and `step.infer`; `total` is the weight of the batch, `starts`
-    whether it begins here, and then Σ w² is taken too if it is needed.
+    Arguments as for `step.train` and `step.infer`. They take the rows from `top` on, a multiple of
+    TILE_ROWS. `total` is the weight of the batch. If `parts` is not 0, this part's share of Σ w²
+    is taken besides.
     """
-    parts, capacity = settings[PARTS], settings[CAPACITY]
-    if starts and settings[LEARN] and rates[L2] != 0.0:
-        squares_in_part(table, parameters, squares, part, parts)
-    tiles = (rows + TILE_ROWS - 1) // TILE_ROWS
-    top, bottom = part * tiles // parts * TILE_ROWS, (part + 1) * tiles // parts * TILE_ROWS
-    if top == bottom:
+    for index in range(part, squares.shape[0] if parts > 0 else 0, max(parts, 1)):
+        squares[index] = squares_of_block(table, parameters, index)
+    if rows <= 0:
         return
-    true_bottom = min(bottom, rows)
+    capacity = settings[CAPACITY]
+    bottom = top + rows
+    whole_bottom = top + (rows + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
+    # Row r of the workspace holds sample first + r.
+    first = position - top
     gather_rows(
-        x, source, order, position, table[0, INPUTS], rates[INPUT_SCALE], activations,
-        table[0, INPUT_WIDTH], capacity, top, true_bottom,
+        x, source, order, first, table[0, INPUTS], rates[INPUT_SCALE], activations,
+        table[0, INPUT_WIDTH], capacity, top, bottom,
     )  # fmt: skip
-    forward_rows(table, parameters, activations, capacity, top, bottom)
+    forward_rows(table, parameters, activations, capacity, top, whole_bottom)
     if settings[LOSS] != NO_LOSS:
         loss_rows(
-            table, activations, deltas, capacity, settings[LOSS], order, position, labels,
-            targets, sample_weight, total, results, top, true_bottom,
+            table, activations, deltas, capacity, settings[LOSS], order, first, labels,
+            targets, sample_weight, total, results, top, bottom,
         )  # fmt: skip
     if settings[LEARN]:
-        backward_rows(table, transposed, activations, deltas, capacity, top, bottom)
+        backward_rows(table, transposed, activations, deltas, capacity, top, whole_bottom)
         return
     last = table.shape[0] - 1
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
     level = capacity * table[last, OUTPUT_BEFORE]
-    for r in range(top, true_bottom):
+    for r in range(top, bottom):
         row = activations[level + r * width : level + (r + 1) * width]
         if settings[LOSS] == NO_LOSS:
             output_row(table[last, ACTIVATION], row, outputs)
         if out.shape[0] > 0:
             for j in range(outputs):
-                out[position + r, j] = row[j]
+                out[first + r, j] = row[j]
 
 
 def _signature(real: Any) -> tuple[Any, ...]:
@@ -306,7 +300,8 @@ def _signature(real: Any) -> tuple[Any, ...]:
     return (
         types.int64[:, ::1], vector, vector, vector, vector, types.float64[:, ::1], numbers,
         data, integers, integers, real[:, ::1], numbers, integers, integers, numbers,
-        real[:, ::1], types.int64, types.int64, types.float64, types.boolean, types.int64,
+        real[:, ::1], types.int64, types.int64, types.int64, types.float64, types.int64,
+        types.int64,
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ from fastmlp.kernels.layout import (
     WEIGHT,
 )
 from fastmlp.kernels.samples import samples_part
-from fastmlp.kernels.target import device, kernel, parallel_kernel
+from fastmlp.kernels.target import TILE_ROWS, device, kernel, parallel_kernel
 from fastmlp.kernels.updates import ADAM, adam_rate
 from fastmlp.kernels.weights import transpose_rows, weights_part
 
@@ -56,6 +56,13 @@ def batch_weight(order: Array, first: int, last: int, sample_weight: Array) -> f
     for i in range(first, last):
         total += sample_weight[order[i]]
     return total
+
+
+@device
+def share_of_rows(rows: int, part: int, parts: int) -> tuple[int, int]:
+    """Return the first row and the end of one part's share, cut between tiles."""
+    tiles = (rows + TILE_ROWS - 1) // TILE_ROWS
+    return part * tiles // parts * TILE_ROWS, min((part + 1) * tiles // parts * TILE_ROWS, rows)
 
 
 def _train(
@@ -100,21 +107,24 @@ def _train(
             running[PENALTY] = 0.0
             running[WEIGHT] = batch_weight(order, first, last, sample_weight)
         total = running[WEIGHT]
+        penalised = parts if starts and l2 != 0.0 else 0
 
         for part in prange(parts):
+            share, share_end = share_of_rows(rows, np.int64(part), parts)
             _process_samples(
                 samples_address,
                 (
                     table, parameters, transposed, activations, deltas, results, squares, x,
-                    source, labels, targets, sample_weight, order, settings, rates, out, position,
-                    rows, total, starts, np.int64(part),
+                    source, labels, targets, sample_weight, order, settings, rates, out,
+                    position + share, share, share_end - share, total, np.int64(part),
+                    penalised,
                 ),
             )  # fmt: skip
 
         for r in range(rows):
             running[LOSS_SUM] += results[r, LOSS_SUM]
             running[CORRECT] += results[r, CORRECT]
-        if starts and l2 != 0.0:
+        if penalised > 0:
             for i in range(squares.shape[0]):
                 running[PENALTY] += squares[i]
         if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
@@ -149,34 +159,36 @@ train_parallel = parallel_kernel(_train)
 
 def _infer(
     table: Array, parameters: Array, transposed: Array, activations: Array, deltas: Array,
-    results: Array, squares: Array, running: Array, x: Array, source: Array, labels: Array,
+    results: Array, squares: Array, sums: Array, x: Array, source: Array, labels: Array,
     targets: Array, sample_weight: Array, order: Array, settings: Array, rates: Array,
-    out: Array, samples_address: int, start: int, stop: int,
+    out: Array, samples_address: int, first: int, last: int, n: int,
 ) -> None:  # fmt: skip
-    """Compute the outputs of samples [start, stop); their losses too unless LOSS is NO_LOSS.
+    """Compute the outputs of blocks [first, last) of n samples; their losses too if LOSS is one.
 
-    Arguments as for `train`. out : (n, outputs) in the compute dtype, written, or (0, 0).
-    order : empty for the samples as they stand. running : (4,) float64, added to.
+    Arguments as for `train`. A block is BLOCK samples; each part works in BLOCK rows of its own.
+    out : (n, outputs) in the compute dtype, written, or (0, 0). order : empty for the samples as
+    they stand. sums : (blocks, 3) float64, written: loss, correctness and weight of each block.
     """
     block, parts = settings[BLOCK], settings[PARTS]
-    position = start
-    while position < stop:
-        rows = min(block, stop - position)
-        for part in prange(parts):
+    for part in prange(parts):
+        top = np.int64(part) * block
+        for index in range(
+            first + np.int64(part) * (last - first) // parts,
+            first + (np.int64(part) + 1) * (last - first) // parts,
+        ):
+            rows = min(block, n - index * block)
             _process_samples(
                 samples_address,
                 (
                     table, parameters, transposed, activations, deltas, results, squares, x,
-                    source, labels, targets, sample_weight, order, settings, rates, out, position,
-                    rows, 1.0, False, np.int64(part),
+                    source, labels, targets, sample_weight, order, settings, rates, out,
+                    index * block, top, rows, 1.0, np.int64(0), np.int64(0),
                 ),
             )  # fmt: skip
-        if settings[LOSS] != NO_LOSS:
-            for r in range(rows):
-                running[LOSS_SUM] += results[r, LOSS_SUM]
-                running[CORRECT] += results[r, CORRECT]
-                running[WEIGHT] += results[r, WEIGHT]
-        position += rows
+            if settings[LOSS] != NO_LOSS:
+                for r in range(top, top + rows):
+                    for field in range(3):
+                        sums[index, field] += results[r, field]
 
 
 infer = kernel(_infer)
