@@ -319,10 +319,10 @@ def exp(x: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> x = np.array([0.0, 1.0])
+    >>> x = np.array([[0.0, 1.0]])
     >>> exp(x, x)
     >>> x.tolist()
-    [1.0, 2.718281828459045]
+    [[1.0, 2.718281828459045]]
     """
     require_floats((x, out))
     require_same_shape("out", x, out)
@@ -344,10 +344,10 @@ def identity(x: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> x = np.array([0.0, 1.0])
+    >>> x = np.array([[0.0, 1.0]])
     >>> identity(x, x)
     >>> x.tolist()
-    [0.0, 1.0]
+    [[0.0, 1.0]]
     """
     require_floats((x, out))
     require_same_shape("out", x, out)
@@ -369,10 +369,10 @@ def sigmoid(x: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> x = np.array([0.0, 1000.0])
+    >>> x = np.array([[0.0, 1000.0]])
     >>> sigmoid(x, x)
     >>> x.tolist()
-    [0.5, 1.0]
+    [[0.5, 1.0]]
     """
     require_floats((x, out))
     require_same_shape("out", x, out)
@@ -394,10 +394,10 @@ def tanh(x: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> x = np.array([0.0, 1000.0])
+    >>> x = np.array([[0.0, 1000.0]])
     >>> tanh(x, x)
     >>> x.tolist()
-    [0.0, 1.0]
+    [[0.0, 1.0]]
     """
     require_floats((x, out))
     require_same_shape("out", x, out)
@@ -423,10 +423,10 @@ def relu(x: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> x = np.array([-2.0, 3.0])
+    >>> x = np.array([[-2.0, 3.0]])
     >>> relu(x, x)
     >>> x.tolist()
-    [0.0, 3.0]
+    [[0.0, 3.0]]
     """
     require_floats((x, out))
     require_same_shape("out", x, out)
@@ -449,10 +449,10 @@ def identity_backward(activations: Array, delta: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> out = np.empty(2)
-    >>> identity_backward(np.array([0.5, 1.0]), np.array([2.0, 2.0]), out)
+    >>> out = np.empty((1, 2))
+    >>> identity_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
     >>> out.tolist()
-    [2.0, 2.0]
+    [[2.0, 2.0]]
     """
     require_floats((activations, delta, out))
     require_same_shape("delta", activations, delta)
@@ -476,10 +476,10 @@ def sigmoid_backward(activations: Array, delta: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> out = np.empty(2)
-    >>> sigmoid_backward(np.array([0.5, 1.0]), np.array([2.0, 2.0]), out)
+    >>> out = np.empty((1, 2))
+    >>> sigmoid_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
     >>> out.tolist()
-    [0.5, 0.0]
+    [[0.5, 0.0]]
     """
     require_floats((activations, delta, out))
     require_same_shape("delta", activations, delta)
@@ -503,10 +503,10 @@ def tanh_backward(activations: Array, delta: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> out = np.empty(2)
-    >>> tanh_backward(np.array([0.5, 1.0]), np.array([2.0, 2.0]), out)
+    >>> out = np.empty((1, 2))
+    >>> tanh_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
     >>> out.tolist()
-    [1.5, 0.0]
+    [[1.5, 0.0]]
     """
     require_floats((activations, delta, out))
     require_same_shape("delta", activations, delta)
@@ -530,10 +530,10 @@ def relu_backward(activations: Array, delta: Array, out: Array) -> None:
 
     Examples
     --------
-    >>> out = np.empty(2)
-    >>> relu_backward(np.array([0.5, 1.0]), np.array([2.0, 2.0]), out)
+    >>> out = np.empty((1, 2))
+    >>> relu_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
     >>> out.tolist()
-    [2.0, 2.0]
+    [[2.0, 2.0]]
     """
     require_floats((activations, delta, out))
     require_same_shape("delta", activations, delta)
