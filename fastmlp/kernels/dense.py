@@ -79,8 +79,8 @@ def product(
     c : array, written (and read unless mode is STORE). Element (r, j) at `c_at + r * c_row + j`.
 
     a, b, c share one dtype; c overlaps neither a nor b. The columns are cut into strips as wide
-    as the tile; four vectors that remain become two strips of two, since a tile one vector wide
-    cannot hide the latency of its multiply-adds. A strip of B stays in the first-level cache while
+    as the tile; four vectors that remain make one strip, since narrow ones load more than they
+    multiply. A strip of B stays in the first-level cache while
     all rows of A pass it (Goto and van de Geijn 2008, without packing).
     """
     out_of_line()
@@ -88,13 +88,19 @@ def product(
     j = 0
     while j + lanes <= columns:
         vectors = (columns - j) // lanes
-        if vectors >= TILE_VECTORS and (vectors != 4 or TILE_VECTORS != 3):
+        if vectors == 4 and TILE_VECTORS == 3:
+            tile.strip_4(
+                a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
+                c, c_at + j, c_row, rows, columns, mode, alpha,
+            )  # fmt: skip
+            j += 4 * lanes
+        elif vectors >= TILE_VECTORS:
             tile.strip_full(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,
             )  # fmt: skip
             j += TILE_VECTORS * lanes
-        elif vectors >= 2:
+        elif vectors == 2:
             tile.strip_2(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,

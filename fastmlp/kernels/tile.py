@@ -6,7 +6,7 @@ A strip is a few vectors of columns of C, for any number of rows:
     mode RESUME    C[r, :] = C[r, :] + Σ_k A[r, k] · B[k, :]     (the chain goes on from C)
     mode UPDATE    C[r, :] = C[r, :] + alpha · Σ_k A[r, k] · B[k, :]
 
-It is cut into tiles of TILE_ROWS rows whose accumulators all stay in registers, and single rows
+It is cut into tiles of TILE_ROWS rows (half as many in the widest strip) whose accumulators all stay in registers, and single rows
 for what is left. Both strides of A are free, so A may be a block of rows (the forward product) or
 of columns (the weight gradient). Each element is one chain of fused multiply-adds over ascending
 k, whatever the shape of the tile that computes it: shapes never change a result.
@@ -32,7 +32,17 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.target import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
-__all__ = ["RESUME", "STORE", "UPDATE", "fma", "strip_masked", "strip_1", "strip_2", "strip_full"]
+__all__ = [
+    "RESUME",
+    "STORE",
+    "UPDATE",
+    "fma",
+    "strip_masked",
+    "strip_1",
+    "strip_2",
+    "strip_4",
+    "strip_full",
+]
 
 STORE: Final = 0
 RESUME: Final = 1
@@ -174,6 +184,11 @@ def _emit_tile(
                     emit.store(results[row][v], c_rows[row], v, mask)
 
 
+def _height(vectors: int) -> int:
+    """Return how many rows of accumulators `vectors` wide fit into the registers."""
+    return TILE_ROWS // 2 if vectors > TILE_VECTORS else TILE_ROWS
+
+
 def _strip_function(
     module: ir.Module, name: str, element: ir.Type, vectors: int, masked: bool
 ) -> ir.Function:
@@ -195,7 +210,7 @@ def _strip_function(
     emit = _Emitter(builder, element, {"float": 4, "double": 8}[str(element)])
     mask = emit.mask(columns) if masked else None
     top = cgutils.alloca_once_value(builder, _I64(0))
-    for height in (TILE_ROWS, 1):
+    for height in (_height(vectors), 1):
         head = builder.append_basic_block("rows")
         body = builder.append_basic_block("rows.body")
         after = builder.append_basic_block("rows.done")
@@ -285,6 +300,7 @@ def _interpreted(vectors: int, masked: bool) -> Callable[..., None]:
 
 strip_full = _make_strip(TILE_VECTORS)
 strip_2 = _make_strip(2)
+strip_4 = _make_strip(4)
 strip_1 = _make_strip(1)
 strip_masked = _make_strip(1, masked=True)
 
