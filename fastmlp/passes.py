@@ -16,7 +16,7 @@ from fastmlp.buffers import aligned_zeros, block_rows
 from fastmlp.kernels import step, updates
 from fastmlp.kernels import layout
 from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
-from fastmlp.kernels.target import BLOCK_ROWS, TILE_ROWS
+from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
 from fastmlp.threads import Pace, granted, wanted
@@ -59,7 +59,9 @@ def forward(
     stride = threads * max(1, int(_CALL / parameters.operations(block)))
     for first in range(0, blocks, stride):
         with granted(threads) as parts:
-            settings = np.array([updates.NONE, loss, 0, block, space.capacity, parts, 0], np.int64)
+            settings = np.array(
+                [updates.NONE, loss, 0, block, space.capacity, parts, 0, 0], np.int64
+            )
             kernel = step.infer_parallel if parts > 1 else step.infer
             kernel(
                 parameters.table, parameters.buffer, none, space.activations, space.deltas,
@@ -122,7 +124,10 @@ class TrainingPass:
         self._space = parameters.borrow_workspace(self.block)
         self._transposed = parameters.empty_transposed()
         stored = rule.code == updates.NONE or self.block < batch
-        self.gradient = aligned_zeros(parameters.buffer.size if stored else 0, parameters.dtype)
+        widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
+        self._scratch = 0 if rule.code == updates.NONE else SCRATCH_ROWS * widest
+        size = parameters.buffer.size if stored else 0
+        self.gradient = aligned_zeros(size + most * self._scratch, parameters.dtype)
         none = aligned_zeros(0, parameters.dtype)
         self._states = states or (none, none)
         blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
@@ -177,9 +182,12 @@ class TrainingPass:
 
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
         settings = np.array(
-            [self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts, 1],
+            [
+                self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts,
+                1, self._scratch,
+            ],
             np.int64,
-        )
+        )  # fmt: skip
         kernel = step.train_parallel if parts > 1 else step.train
         return bool(
             kernel(

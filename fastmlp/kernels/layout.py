@@ -84,7 +84,7 @@ BLOCK: Final = 3  # samples worked on together
 CAPACITY: Final = 4  # rows of the workspace
 PARTS: Final = 5  # shares of the work, one a thread
 LEARN: Final = 6  # whether samples go back as well as forward
-SETTINGS: Final = 7
+SCRATCH: Final = 7  # elements at the end of `gradient` that each part has for itself
 NO_LOSS: Final = -1  # for LOSS
 
 # Fields of `rates`, float64.

@@ -27,13 +27,13 @@ from fastmlp.kernels.layout import (
     OUTPUTS,
     PARTS,
     RULE,
+    SCRATCH,
     TRANSPOSED,
     TRANSPOSED_ROW,
     WEIGHT_DECAY,
     WEIGHTS,
     WEIGHTS_ROW,
 )
-from fastmlp.kernels.memory import scratch_like
 from fastmlp.kernels.target import SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE, UPDATE
 from fastmlp.kernels.unit import Unit
@@ -60,81 +60,104 @@ def transpose_rows(
 
 
 @device
+def gradient_rows(
+    table: Array, layer: int, activations: Array, deltas: Array, capacity: int, rows: int,
+    top: int, bottom: int, out: Array, out_at: int, mode: int, alpha: float,
+) -> None:  # fmt: skip
+    """Compute the gradient of rows [top, bottom) of a layer's weights over `rows` samples.
+
+    activations, deltas : read. out : written by `mode` as `product` does; the rows stand from
+    `out_at` on, spaced as the layer's weights.
+    """
+    lanes = VECTOR_BYTES // activations.itemsize
+    one = np.int64(1)  # a variable: a literal would compile `product` once more
+    row = table[layer, WEIGHTS_ROW]
+    in_width, out_width = table[layer, INPUT_WIDTH], table[layer, OUTPUT_WIDTH]
+    whole = (table[layer, OUTPUTS] + lanes - 1) // lanes * lanes
+    for k in range(top // in_width * in_width, bottom, in_width):
+        f_top, f_bottom = max(top, k), min(bottom, k + in_width)
+        a_at = capacity * (table[layer, INPUT_BEFORE] + k) + f_top - k
+        for j in range(0, whole, out_width):
+            b_at = capacity * (table[layer, OUTPUT_BEFORE] - table[0, OUTPUT_BEFORE] + j)
+            product(
+                activations, a_at, one, in_width, deltas, b_at, out_width, rows,
+                out, out_at + (f_top - top) * row + j, row, f_bottom - f_top,
+                min(out_width, whole - j), mode, alpha,
+            )  # fmt: skip
+
+
+@device
+def apply_rows(
+    table: Array, layer: int, parameters: Array, state_1: Array, state_2: Array, rule: int,
+    rate: float, rates: Array, l2: float, top: int, bottom: int, gradient: Array, gradient_at: int,
+) -> None:  # fmt: skip
+    """Apply the update rule to rows [top, bottom) of a layer's weights; biases do not decay.
+
+    gradient : read from `gradient_at` on, spaced as the layer's weights.
+    """
+    row = table[layer, WEIGHTS_ROW]
+    shrink = rates[LEARNING_RATE] * rates[WEIGHT_DECAY]
+    biases = table[layer, INPUTS]
+    for is_bias in range(2):
+        first = max(top, biases) if is_bias else top
+        last = bottom if is_bias else min(bottom, biases)
+        if first < last:
+            low = table[layer, WEIGHTS] + first * row
+            high = low + (last - first) * row
+            at = gradient_at + (first - top) * row
+            apply_update(
+                rule, rate, rates[BETA_1], rates[BETA_2], rates[EPSILON], 0.0 if is_bias else l2,
+                0.0 if is_bias else shrink, gradient[at : at + high - low], parameters[low:high],
+                state_1[low:high], state_2[low:high],
+            )  # fmt: skip
+
+
+@device
 def update_rows(
     table: Array, layer: int, parameters: Array, transposed: Array, gradient: Array,
-    state_1: Array, state_2: Array, activations: Array, deltas: Array, capacity: int, rows: int,
-    starts: bool, ends: bool, rule: int, rate: float, rates: Array, l2: float, top: int,
-    bottom: int,
+    scratch_at: int, state_1: Array, state_2: Array, activations: Array, deltas: Array,
+    capacity: int, rows: int, starts: bool, ends: bool, rule: int, rate: float, rates: Array,
+    l2: float, top: int, bottom: int,
 ) -> None:  # fmt: skip
     """Compute the gradient of rows [top, bottom) of a layer's weights and apply the update rule.
 
-    The gradient goes to `gradient` where the batch spans blocks or the rule is NONE, else through
-    scratch memory or, for plain gradient descent, straight from registers into the parameters.
+    Where the batch spans blocks or the rule is NONE, `gradient` is laid out as the parameters and
+    holds the sum over blocks. Else a few rows at a time go through it at `scratch_at`, or, for
+    plain gradient descent, straight from registers into the parameters.
     """
-    lanes = VECTOR_BYTES // activations.itemsize
     real = activations.dtype.type
-    one = np.int64(1)  # a variable: a literal would compile `product` once more
-    inputs, outputs = table[layer, INPUTS], table[layer, OUTPUTS]
     weights, row = table[layer, WEIGHTS], table[layer, WEIGHTS_ROW]
-    in_width, out_width = table[layer, INPUT_WIDTH], table[layer, OUTPUT_WIDTH]
-    whole = (outputs + lanes - 1) // lanes * lanes
-    beta_1, beta_2, epsilon = rates[BETA_1], rates[BETA_2], rates[EPSILON]
-    shrink = rates[LEARNING_RATE] * rates[WEIGHT_DECAY]
-    stored = rule == NONE or not (starts and ends)
-    plain = rule == SGD and l2 == 0.0 and shrink == 0.0
-    scratch = scratch_like(activations)
-    for k in range(top // in_width * in_width, bottom, in_width):
-        f_top, f_bottom = max(top, k), min(bottom, k + in_width)
-        for j in range(0, whole, out_width):
-            columns = min(out_width, whole - j)
-            b_at = capacity * (table[layer, OUTPUT_BEFORE] - table[0, OUTPUT_BEFORE] + j)
-            a_at = capacity * (table[layer, INPUT_BEFORE] + k) - k
-            if stored:
-                product(
-                    activations, a_at + f_top, one, in_width, deltas, b_at, out_width, rows,
-                    gradient, weights + f_top * row + j, row, f_bottom - f_top, columns,
-                    STORE if starts else RESUME, real(0),
-                )  # fmt: skip
-            elif plain:
-                product(
-                    activations, a_at + f_top, one, in_width, deltas, b_at, out_width, rows,
-                    parameters, weights + f_top * row + j, row, f_bottom - f_top, columns,
-                    np.int64(UPDATE), real(-rate),
-                )  # fmt: skip
-            else:
-                for f in range(f_top, f_bottom, SCRATCH_ROWS):
-                    count = min(SCRATCH_ROWS, f_bottom - f)
-                    # The scratch holds SCRATCH_ROWS panels; a wider last level takes turns.
-                    span = scratch.shape[0] // SCRATCH_ROWS
-                    for left in range(0, columns, span):
-                        width = min(span, columns - left)
-                        product(
-                            activations, a_at + f, one, in_width, deltas, b_at + left, out_width,
-                            rows, scratch, np.int64(0), width, count, width, np.int64(STORE), real(0),
-                        )  # fmt: skip
-                        for i in range(count):
-                            at = weights + (f + i) * row + j + left
-                            is_bias = f + i == inputs
-                            apply_update(
-                                rule, rate, beta_1, beta_2, epsilon, 0.0 if is_bias else l2,
-                                0.0 if is_bias else shrink,
-                                scratch[i * width : (i + 1) * width],
-                                parameters[at : at + width], state_1[at : at + width],
-                                state_2[at : at + width],
-                            )  # fmt: skip
-    if rule == NONE or not ends:
-        return
-    if stored:
-        for is_bias in range(2):
-            f_top = max(top, inputs) if is_bias else top
-            f_bottom = bottom if is_bias else min(bottom, inputs)
-            low, high = weights + f_top * row, weights + f_bottom * row
-            if low < high:
-                apply_update(
-                    rule, rate, beta_1, beta_2, epsilon, 0.0 if is_bias else l2,
-                    0.0 if is_bias else shrink, gradient[low:high], parameters[low:high],
-                    state_1[low:high], state_2[low:high],
-                )  # fmt: skip
+    if rule == NONE or not (starts and ends):
+        gradient_rows(
+            table, layer, activations, deltas, capacity, rows, top, bottom, gradient,
+            weights + top * row, STORE if starts else RESUME, real(0),
+        )  # fmt: skip
+        if rule == NONE or not ends:
+            return
+        apply_rows(
+            table, layer, parameters, state_1, state_2, rule, rate, rates, l2, top, bottom,
+            gradient, weights + top * row,
+        )  # fmt: skip
+    elif rule == SGD and l2 == 0.0 and rates[WEIGHT_DECAY] == 0.0:
+        gradient_rows(
+            table, layer, activations, deltas, capacity, rows, top, bottom, parameters,
+            weights + top * row, np.int64(UPDATE), real(-rate),
+        )  # fmt: skip
+    else:
+        whole = table[layer, OUTPUTS]
+        for f in range(SCRATCH_ROWS):  # another layer's rows were shorter or longer
+            for j in range(whole, row):
+                gradient[scratch_at + f * row + j] = real(0)
+        for f in range(top, bottom, SCRATCH_ROWS):
+            end = min(bottom, f + SCRATCH_ROWS)
+            gradient_rows(
+                table, layer, activations, deltas, capacity, rows, f, end, gradient, scratch_at,
+                np.int64(STORE), real(0),
+            )  # fmt: skip
+            apply_rows(
+                table, layer, parameters, state_1, state_2, rule, rate, rates, l2, f, end,
+                gradient, scratch_at,
+            )  # fmt: skip
     if layer > 0:
         transpose_rows(table, layer, parameters, transposed, top, bottom)
 
@@ -155,9 +178,10 @@ def _weights_part(
         bottom = min((part + 1) * tiles // parts * TILE_ROWS, table[layer, INPUTS] + 1)
         if top < bottom:
             update_rows(
-                table, layer, parameters, transposed, gradient, state_1, state_2, activations,
-                deltas, settings[CAPACITY], rows, starts, ends, settings[RULE], rate, rates, l2,
-                top, bottom,
+                table, layer, parameters, transposed, gradient,
+                gradient.shape[0] - (part + 1) * settings[SCRATCH], state_1, state_2,
+                activations, deltas, settings[CAPACITY], rows, starts, ends, settings[RULE], rate,
+                rates, l2, top, bottom,
             )  # fmt: skip
 
 
