@@ -127,8 +127,11 @@ def test_every_function_of_the_kernels_has_a_docstring() -> None:
         if name.split(".")[0] != "kernels":
             continue
         for node in tree.body:
-            private = isinstance(node, ast.ClassDef) and node.name.startswith("_")
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not private:
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            # A private class or helper in plain Python may go without; a kernel may not.
+            compiled = isinstance(node, ast.FunctionDef) and node.decorator_list
+            if compiled or not node.name.startswith("_"):
                 assert ast.get_docstring(node), f"{name}.{node.name}"
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks for asv: `asv run --quick --python=same` measures what is installed."""
