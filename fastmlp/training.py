@@ -111,12 +111,14 @@ class Trainer:
         self.history = History()
         self.n_samples = 0
         self._epochs = 0  # finished
+        self._steps_before = 0  # updates before the current epoch
         self._seconds = 0.0  # of training, all calls together
         self._pass: TrainingPass | None = None
         self._coded = self._by_step = False
         self._budget = np.inf
         self._held_out: tuple[Samples, Targets] | None = None
         self._first_loss: float | None = None
+        self._starts: list[tuple[NDArray[Any], Any, NDArray[np.int64]]] = []
 
     @property
     def position(self) -> int:
@@ -215,6 +217,7 @@ class Trainer:
         )  # fmt: skip
         run.advance(0)  # compiles, or loads from the cache, before the clock starts
         self._notify(observers, "on_train_begin")
+        self._starts = []
         order = np.arange(samples.n)
         try:
             for _ in range(epochs):
@@ -230,9 +233,7 @@ class Trainer:
 
     def _targets(self, y: ArrayLike, samples: Samples, name: str) -> Targets:
         net = self.network
-        return as_targets(
-            y, samples.n, net.sizes[-1], net.output, self.loss, net.dtype, name
-        )
+        return as_targets(y, samples.n, net.sizes[-1], net.output, self.loss, net.dtype, name)
 
     def _checked_validation(
         self, validation: tuple[Any, ArrayLike] | None
@@ -249,8 +250,9 @@ class Trainer:
     ) -> bool:
         """Train for one epoch and record it; return whether to go on."""
         state = self.optimizer.state(self.network)
-        before = self.network.buffer.copy(), state.copy()
-        steps_before = state.steps
+        # Where this epoch and the one before began, to go back to: epochs are repeatable.
+        self._starts = [*self._starts[-1:], (self.network.buffer.copy(), state.copy(), order)]
+        self._steps_before = state.steps
         run.begin(order)
         start = self._seconds - run.seconds
         marks = [(0, self._seconds)]  # finished steps, and the time when they were
@@ -259,9 +261,9 @@ class Trainer:
         try:
             while run.position < len(order) and not stop:
                 position, seconds = run.position, run.seconds
-                finite = run.advance(position + max(1, chunk), steps_before)
+                finite = run.advance(position + max(1, chunk), self._steps_before)
                 if not finite:
-                    self._diverge(run, before)
+                    self._diverge(run)
                 elapsed = max(run.seconds - seconds, 1e-9)
                 span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
                 chunk = int((run.position - position) / elapsed * span)
@@ -270,21 +272,19 @@ class Trainer:
                 stop = self._seconds >= self._budget
                 stop |= self._notify(observers, "on_chunk_end", self.history)
             if not np.isfinite(self.network.buffer).all():
-                self._diverge(run, before)
+                self._diverge(run)
         finally:
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
-            state.steps = steps_before + run.finished_steps
+            state.steps = self._steps_before + run.finished_steps
             complete = run.position == len(order)
-            self._record(run, marks, steps_before, evaluate=complete)
+            self._record(run, marks, evaluate=complete)
             self._epochs += complete
         if complete:
             stop |= self._notify(observers, "on_epoch_end", self.history)
         return not stop
 
-    def _record(
-        self, run: TrainingPass, marks: list[tuple[int, float]], steps_before: int, evaluate: bool
-    ) -> None:
+    def _record(self, run: TrainingPass, marks: list[tuple[int, float]], evaluate: bool) -> None:
         """Write the finished steps of an epoch to the history, as one entry or one each."""
         done = run.finished_steps
         if done == 0:
@@ -303,23 +303,33 @@ class Trainer:
                 row |= {f"validation_{name}": value for name, value in found.items()}
             self.history.record(
                 epochs=self._epochs + min(last * run.batch, self.n_samples) / self.n_samples,
-                steps=steps_before + last,
+                steps=self._steps_before + last,
                 seconds=float(seconds[last - 1]),
                 **row,
             )
 
-    def _diverge(self, run: TrainingPass, before: tuple[Any, Any]) -> NoReturn:
+    def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""
-        state = self.optimizer.state(self.network)
+        net, state = self.network, self.optimizer.state(self.network)
         bad = run.position // run.batch if run.position < self.n_samples else len(run.records)
-        for keep in (bad - 1, 0):
-            self.network.buffer[:] = before[0]
-            state.restore(before[1])
-            run.begin(run.order)
-            if keep > 0:
-                run.advance(keep * run.batch, state.steps)
-            if np.isfinite(self.network.buffer).all():
-                break
+        if bad > 0:
+            good = self._starts[-1], bad - 1
+        elif len(self._starts) > 1:
+            # The last update of the epoch before spoilt them: it is undone, and not counted.
+            good = self._starts[-2], -(-self.n_samples // run.batch) - 1
+            self.history.steps[-1] -= 1
+            self._steps_before -= 1
+        else:
+            good = self._starts[-1], 0
+        (parameters, remembered, order), steps = good
+        now = run.order
+        net.buffer[:] = parameters
+        state.restore(remembered)
+        run.begin(order)
+        if steps > 0:
+            run.advance(steps * run.batch, state.steps)
+        if order is not now:
+            run.begin(now)
         raise DivergenceError(
             f"training diverged in epoch {self._epochs + 1}, step {bad + 1}: the loss is not "
             f"finite. Try a smaller learning_rate (it is {self.optimizer.learning_rate:g}) or "
