@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in SOURCES.item
 
 # A module imports only from modules of lines above its own. `kernels` and `cli` are packages.
 ORDER = [
-    ["errors", "reference"],
+    ["errors", "interrupts", "reference"],
     ["kernels"],
     ["registry"],
     ["output"],

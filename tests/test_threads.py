@@ -17,6 +17,7 @@ import pytest
 import fastmlp
 from fastmlp import threads
 from fastmlp.errors import InvalidTypeError, InvalidValueError
+from fastmlp.interrupts import DeferredInterrupt
 
 LAYERS = [
     pytest.param(layer, marks=pytest.mark.skipif(not threads._loads(layer), reason="not here"))
@@ -269,6 +270,86 @@ for delay in np.random.default_rng(0).uniform(0.002, 0.012, 120):
 print(len(wrong), wrong[:5])
 """
     assert run(script) == "0 []\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_ctrl_c_ends_a_slow_callback_at_once() -> None:
+    script = """
+class Slow:
+    def on_epoch_end(self, trainer, history):
+        time.sleep(20)
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+trainer = fastmlp.Trainer(network())
+try:
+    trainer.fit(x, y, epochs=9, callbacks=[Slow()])
+except KeyboardInterrupt:
+    print(time.monotonic() - start < 10, trainer.history.steps)
+"""
+    assert run(script) == "True [8]\n"
+
+
+def test_fit_runs_in_a_thread_after_it_ran_in_the_main_one() -> None:
+    script = """
+trainer = fastmlp.Trainer(network())
+trainer.fit(x, y, epochs=1)
+worker = threading.Thread(target=trainer.fit, args=(x, y, 1))
+worker.start()
+worker.join()
+print(trainer.history.steps, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+    assert run(script) == "[8, 16] True\n"
+
+
+class TestDeferredInterrupt:
+    def test_it_waits_for_a_check(self) -> None:
+        with DeferredInterrupt() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                interrupt.check()
+            interrupt.check()
+
+    def test_it_waits_for_the_end(self) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        reached = []
+        with pytest.raises(KeyboardInterrupt), DeferredInterrupt():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("end")
+        assert reached == ["end"]
+        assert signal.getsignal(signal.SIGINT) is before
+
+    def test_it_lets_through_what_came_before_and_what_comes(self) -> None:
+        with DeferredInterrupt() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt), interrupt.passing():
+                pytest.fail("was not interrupted")
+            with pytest.raises(KeyboardInterrupt), interrupt.passing():
+                signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # kept back again
+            with pytest.raises(KeyboardInterrupt):
+                interrupt.check()
+
+    def test_a_handler_of_the_program_gets_it(self) -> None:
+        seen: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+        try:
+            with DeferredInterrupt() as interrupt:
+                signal.raise_signal(signal.SIGINT)
+                assert seen == []
+                interrupt.check()
+            assert seen == [signal.SIGINT]
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def test_an_ignored_signal_stays_ignored(self) -> None:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with DeferredInterrupt() as interrupt:
+                signal.raise_signal(signal.SIGINT)
+                interrupt.check()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 # --- the number of threads ------------------------------------------------------------------------
