@@ -64,7 +64,7 @@ class DeferredInterrupt:
             self._pending = True
 
     def check(self) -> None:
-        """Let the program's handler have a Ctrl-C that waits: as a rule, raise KeyboardInterrupt."""
+        """Let the program's handler have a Ctrl-C that waits; as a rule it raises."""
         if self._pending:
             self._pending = False
             self._previous(signal.SIGINT, None)
