@@ -67,6 +67,8 @@ def gather_rows(
     real = activations.dtype.type
     factor = real(scale)
     panels = features // width + 1
+    singles = x[: x.shape[0] // 4 * 4].view(np.float32)
+    doubles = x[: x.shape[0] // 8 * 8].view(np.float64)
     for r in range(top, bottom):
         sample = order[position + r] if order.shape[0] > 0 else position + r
         first = source[FIRST] + sample * source[ROW_STEP]
@@ -76,32 +78,27 @@ def gather_rows(
             at = (panel * capacity + r) * width
             out = activations[at : at + count]
             start = first + panel * width * step
-            if source[KIND] == UINT8:
-                if step == 1:
-                    pixels = x[start : start + count]
-                    for j in range(count):
-                        out[j] = real(pixels[j]) * factor
-                else:
-                    for j in range(count):
-                        out[j] = real(x[start + j * step]) * factor
+            if step != 1:
+                for j in range(count):
+                    at = start + j * step
+                    if source[KIND] == UINT8:
+                        out[j] = real(x[at]) * factor
+                    elif source[KIND] == FLOAT32:
+                        out[j] = real(singles[at]) * factor
+                    else:
+                        out[j] = real(doubles[at]) * factor
+            elif source[KIND] == UINT8:
+                pixels = x[start : start + count]
+                for j in range(count):
+                    out[j] = real(pixels[j]) * factor
             elif source[KIND] == FLOAT32:
-                singles = x.view(np.float32)
-                if step == 1:
-                    single = singles[start : start + count]
-                    for j in range(count):
-                        out[j] = real(single[j]) * factor
-                else:
-                    for j in range(count):
-                        out[j] = real(singles[start + j * step]) * factor
+                single = singles[start : start + count]
+                for j in range(count):
+                    out[j] = real(single[j]) * factor
             else:
-                doubles = x.view(np.float64)
-                if step == 1:
-                    double = doubles[start : start + count]
-                    for j in range(count):
-                        out[j] = real(double[j]) * factor
-                else:
-                    for j in range(count):
-                        out[j] = real(doubles[start + j * step]) * factor
+                double = doubles[start : start + count]
+                for j in range(count):
+                    out[j] = real(double[j]) * factor
         activations[(features // width * capacity + r) * width + features % width] = real(1)
 
 
