@@ -49,7 +49,8 @@ def forward(
         out = np.zeros((0, 0), parameters.dtype)
     block = min(samples.n, BLOCK_ROWS)
     blocks = -(-samples.n // block)
-    threads = min(blocks, wanted(threads, parameters.operations(samples.n)))
+    work = parameters.operations(samples.n)
+    threads = min(blocks, wanted(threads, work, work))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
     sums = np.zeros((blocks, 3))
     rates = np.zeros(layout.RATES)
@@ -107,12 +108,14 @@ class TrainingPass:
         batch: int,
         states: tuple[NDArray[Any], NDArray[Any]] | None = None,
         threads: int | None = None,
+        epochs: int = 1,
     ) -> None:
         self.parameters = parameters
         self.batch = batch
         rows = block_rows(batch, 1)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
-        most = wanted(threads, 3 * parameters.operations(rows) / 2)
+        total = 3 * parameters.operations(samples.n) * epochs
+        most = wanted(threads, 3 * parameters.operations(rows) / 2, total)
         self.block = block_rows(batch, most)
         self._pace = Pace(most)
         self._adaptive = threads is None

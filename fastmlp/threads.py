@@ -35,6 +35,8 @@ __all__ = [
 # is as fast: a fork and join costs about 1 µs with OpenMP or TBB, 100 µs with workqueue.
 _WORTHWHILE = {"omp": 2e6, "tbb": 2e6, "workqueue": 1e8}
 
+_LEAST = 2e10
+
 _ADVICE = {
     "omp": "OpenMP: a good choice.",
     "tbb": "TBB: a good choice.",
@@ -122,15 +124,20 @@ def check_threads(threads: int | None) -> int | None:
     return min(int(threads), limit)
 
 
-def wanted(threads: int | None, operations: float) -> int:
-    """Return how many threads to use for work of which `operations` are done at a time."""
+def wanted(threads: int | None, operations: float, total: float) -> int:
+    """Return how many threads to use for `total` work, `operations` of it at a time.
+
+    What one thread does in a fifth of a second is not worth the start of others, nor, the first
+    time, the compilation of a parallel kernel.
+    """
     if _forked:
         return 1
     if threads is not None:
         return threads
     limit = available_threads()
-    worthwhile = limit > 1 and operations >= _WORTHWHILE.get(threading_layer(), 2e6)
-    return limit if worthwhile else 1
+    if limit == 1 or total < _LEAST or operations < _WORTHWHILE.get(threading_layer(), 2e6):
+        return 1
+    return limit
 
 
 @contextmanager

@@ -213,7 +213,7 @@ class Trainer:
         rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
         self._pass = run = TrainingPass(
             net, samples, targets, weight, self._loss_code, rule, batch,
-            (state.first, state.second), self.threads,
+            (state.first, state.second), self.threads, epochs,
         )  # fmt: skip
         run.advance(0)  # compiles, or loads from the cache, before the clock starts
         self._notify(observers, "on_train_begin")
