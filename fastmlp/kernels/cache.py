@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,8 @@ def _candidates() -> list[Path]:
     if os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(os.environ["NUMBA_CACHE_DIR"]) / "fastmlp"]
     folders = []
-    try:
+    with suppress(RuntimeError):  # no home directory
         folders.append(_user_cache() / "fastmlp" / "kernels")
-    except RuntimeError:  # no home directory
-        pass
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return [*folders, Path(tempfile.gettempdir()) / f"fastmlp-kernels-{user}"]
 
