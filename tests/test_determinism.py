@@ -14,6 +14,7 @@ import pytest
 
 import fastmlp
 from fastmlp import buffers, passes, training
+from fastmlp.kernels import step
 
 OPTIMIZERS = {
     "sgd": lambda: fastmlp.SGD(0.05),
@@ -57,9 +58,21 @@ def on_one_thread() -> dict[tuple[Any, ...], str]:
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_two_threads_give_the_bits_of_one(
-    case: tuple[Any, ...], on_one_thread: dict[tuple[Any, ...], str]
+    case: tuple[Any, ...],
+    on_one_thread: dict[tuple[Any, ...], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    calls = []
+    parallel = step.train_parallel
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(1)
+        return parallel(*arguments)
+
+    monkeypatch.setattr(step, "train_parallel", counted)
     assert fingerprint(*case, threads=2) == on_one_thread[case]
+    assert calls
+    monkeypatch.undo()
     assert fingerprint(*case, threads=None) == on_one_thread[case]
 
 
