@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from fastmlp import kernels
+from fastmlp.kernels.target import GENERIC, HOST
 
 pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="millions of elements")
 
-ULPS = 1.1  # as the docstring of `exp` promises
+ULPS = 1.1 if HOST != GENERIC else 1.5  # as activations.py promises
 
 
 def exp(x):
