@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import DivergenceError, DivergenceWarning, invalid, invalid_type
 from fastmlp.history import History
+from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.kernels.layout import CORRECT, LOSS_SUM, WEIGHT
 from fastmlp.network import Network
 from fastmlp.optimizers import Adam, Optimizer
@@ -118,6 +119,7 @@ class Trainer:
         self._budget = np.inf
         self._held_out: tuple[Samples, Targets] | None = None
         self._first_loss: float | None = None
+        self._interrupt = DeferredInterrupt()
         self._starts: list[tuple[NDArray[Any], Any, NDArray[np.int64]]] = []
 
     @property
@@ -220,11 +222,12 @@ class Trainer:
         self._starts = []
         order = np.arange(samples.n)
         try:
-            for _ in range(epochs):
-                if self.shuffle:
-                    order = self._random.permutation(samples.n)
-                if not self._epoch(run, order[: self.n_samples], observers):
-                    break
+            with self._interrupt:
+                for _ in range(epochs):
+                    if self.shuffle:
+                        order = self._random.permutation(samples.n)
+                    if not self._epoch(run, order[: self.n_samples], observers):
+                        break
         finally:
             run.close()
         self._warn_if_exploded()
@@ -270,7 +273,8 @@ class Trainer:
                 self._seconds = start + run.seconds
                 marks.append((run.finished_steps, self._seconds))
                 stop = self._seconds >= self._budget
-                stop |= self._notify(observers, "on_chunk_end", self.history)
+                with self._interrupt.passing():
+                    stop |= self._notify(observers, "on_chunk_end", self.history)
             if not np.isfinite(self.network.buffer).all():
                 self._diverge(run)
         finally:
@@ -281,7 +285,8 @@ class Trainer:
             self._record(run, marks, evaluate=complete)
             self._epochs += complete
         if complete:
-            stop |= self._notify(observers, "on_epoch_end", self.history)
+            with self._interrupt.passing():
+                stop |= self._notify(observers, "on_epoch_end", self.history)
         return not stop
 
     def _record(self, run: TrainingPass, marks: list[tuple[int, float]], evaluate: bool) -> None:
