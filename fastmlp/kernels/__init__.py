@@ -32,7 +32,8 @@ One layer and its loss in a compiled function of one's own:
 0.6931
 """
 
-from fastmlp.kernels.activations import (
+from fastmlp.kernels.checks import KernelShapeError
+from fastmlp.kernels.public_activations import (
     exp,
     exp_parallel,
     identity,
@@ -56,8 +57,7 @@ from fastmlp.kernels.activations import (
     tanh_backward_parallel,
     tanh_parallel,
 )
-from fastmlp.kernels.checks import KernelShapeError
-from fastmlp.kernels.dense import (
+from fastmlp.kernels.public_dense import (
     dense,
     dense_backward_biases,
     dense_backward_biases_parallel,
@@ -75,7 +75,7 @@ from fastmlp.kernels.dense import (
     dense_tanh,
     dense_tanh_parallel,
 )
-from fastmlp.kernels.losses import (
+from fastmlp.kernels.public_losses import (
     binary_cross_entropy,
     binary_cross_entropy_backward,
     binary_cross_entropy_backward_parallel,

@@ -16,24 +16,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
-from fastmlp.kernels.checks import require_floats, require_same_shape
 from fastmlp.kernels.memory import out_of_line, scratch_like
-from fastmlp.kernels.public import (
-    block_bounds,
-    blocks,
-    flat,
-    gather,
-    is_contiguous,
-    parallel_twin,
-    scatter,
-)
-from fastmlp.kernels.target import by_dtype, device, kernel
+from fastmlp.kernels.public import block_bounds, flat, gather, is_contiguous, scatter
+from fastmlp.kernels.target import by_dtype, device
 from fastmlp.kernels.tile import fma
 
 __all__ = [
+    "EXP",
     "IDENTITY",
     "RELU",
     "SIGMOID",
@@ -41,32 +32,11 @@ __all__ = [
     "TANH",
     "activate",
     "activate_block",
-    "exp",
-    "exp_parallel",
+    "derive_block",
     "exp_scalar",
-    "identity",
-    "identity_backward",
-    "identity_backward_parallel",
-    "identity_parallel",
     "multiply_by_derivative",
-    "relu",
-    "relu_backward",
-    "relu_backward_parallel",
-    "relu_parallel",
-    "sigmoid",
-    "sigmoid_backward",
-    "sigmoid_backward_parallel",
-    "sigmoid_parallel",
     "sigmoid_scalar",
-    "softmax",
-    "softmax_backward",
-    "softmax_backward_parallel",
-    "softmax_parallel",
     "softmax_row",
-    "tanh",
-    "tanh_backward",
-    "tanh_backward_parallel",
-    "tanh_parallel",
     "tanh_scalar",
 ]
 
@@ -77,6 +47,7 @@ SIGMOID: Final = 1
 TANH: Final = 2
 RELU: Final = 3
 SOFTMAX: Final = 4
+EXP: Final = 5  # no activation of a layer: for `activate_block` alone
 
 _F, _D = np.float32, np.float64
 
@@ -263,9 +234,7 @@ def softmax_row(row: Array, outputs: int) -> tuple[float, float]:
     return top, total
 
 
-# --- public kernels -------------------------------------------------------------------------------
-
-_EXP: Final = 5  # beside the codes of activations, for `activate_block`
+# --- for the public kernels: blocks of ordinary arrays --------------------------------------------
 
 
 @device
@@ -283,7 +252,7 @@ def activate_block(code: int, x: Array, out: Array, block: int) -> None:
     contiguous = is_contiguous(out)
     values = flat(out)[start:stop] if contiguous else scratch_like(out)[: stop - start]
     gather(x, start, values)
-    if code == _EXP:
+    if code == EXP:
         exponentiate(values)
     else:
         activate(code, values)
@@ -301,314 +270,3 @@ def derive_block(code: int, activations: Array, delta: Array, out: Array, block:
     gather(delta, start, products)
     multiply_by_derivative(code, values, products)
     scatter(products, out, start)
-
-
-@kernel
-def exp(x: Array, out: Array) -> None:
-    """Write e^x to `out`, elementwise.
-
-    Parameters
-    ----------
-    x : (n,) or (n, m), float32 or float64, read
-    out : the shape and dtype of x, written; it may be x
-
-    Notes
-    -----
-    Overflow gives infinity, underflow zero, NaN stays NaN; the error is below 1.1 units in the
-    last place, subnormal results included.
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1.0]])
-    >>> exp(x, x)
-    >>> x.tolist()
-    [[1.0, 2.718281828459045]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    for block in prange(blocks(out)):
-        activate_block(np.int64(_EXP), x, out, np.int64(block))
-
-
-exp_parallel = parallel_twin(exp)
-
-
-@kernel
-def identity(x: Array, out: Array) -> None:
-    """Write x to `out`, elementwise.
-
-    Parameters
-    ----------
-    x : (n,) or (n, m), float32 or float64, read
-    out : the shape and dtype of x, written; it may be x
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1.0]])
-    >>> identity(x, x)
-    >>> x.tolist()
-    [[0.0, 1.0]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    for block in prange(blocks(out)):
-        activate_block(np.int64(IDENTITY), x, out, np.int64(block))
-
-
-identity_parallel = parallel_twin(identity)
-
-
-@kernel
-def sigmoid(x: Array, out: Array) -> None:
-    """Write 1 / (1 + e^-x) to `out`, elementwise.
-
-    Parameters
-    ----------
-    x : (n,) or (n, m), float32 or float64, read
-    out : the shape and dtype of x, written; it may be x
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1000.0]])
-    >>> sigmoid(x, x)
-    >>> x.tolist()
-    [[0.5, 1.0]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    for block in prange(blocks(out)):
-        activate_block(np.int64(SIGMOID), x, out, np.int64(block))
-
-
-sigmoid_parallel = parallel_twin(sigmoid)
-
-
-@kernel
-def tanh(x: Array, out: Array) -> None:
-    """Write (e^x - e^-x) / (e^x + e^-x) to `out`, elementwise.
-
-    Parameters
-    ----------
-    x : (n,) or (n, m), float32 or float64, read
-    out : the shape and dtype of x, written; it may be x
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 1000.0]])
-    >>> tanh(x, x)
-    >>> x.tolist()
-    [[0.0, 1.0]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    for block in prange(blocks(out)):
-        activate_block(np.int64(TANH), x, out, np.int64(block))
-
-
-tanh_parallel = parallel_twin(tanh)
-
-
-@kernel
-def relu(x: Array, out: Array) -> None:
-    """Write max(x, 0) to `out`, elementwise.
-
-    Parameters
-    ----------
-    x : (n,) or (n, m), float32 or float64, read
-    out : the shape and dtype of x, written; it may be x
-
-    Notes
-    -----
-    NaN stays NaN.
-
-    Examples
-    --------
-    >>> x = np.array([[-2.0, 3.0]])
-    >>> relu(x, x)
-    >>> x.tolist()
-    [[0.0, 3.0]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    for block in prange(blocks(out)):
-        activate_block(np.int64(RELU), x, out, np.int64(block))
-
-
-relu_parallel = parallel_twin(relu)
-
-
-@kernel
-def identity_backward(activations: Array, delta: Array, out: Array) -> None:
-    """Write delta to `out`, elementwise, with a = identity(x).
-
-    Parameters
-    ----------
-    activations : (n,) or (n, m), float32 or float64, read; the values a, not x
-    delta : the shape and dtype of activations, read; the loss by a
-    out : the shape and dtype of activations, written; the loss by x. It may be delta
-
-    Examples
-    --------
-    >>> out = np.empty((1, 2))
-    >>> identity_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
-    >>> out.tolist()
-    [[2.0, 2.0]]
-    """
-    require_floats((activations, delta, out))
-    require_same_shape("delta", activations, delta)
-    require_same_shape("out", activations, out)
-    for block in prange(blocks(out)):
-        derive_block(np.int64(IDENTITY), activations, delta, out, np.int64(block))
-
-
-identity_backward_parallel = parallel_twin(identity_backward)
-
-
-@kernel
-def sigmoid_backward(activations: Array, delta: Array, out: Array) -> None:
-    """Write delta · a · (1 - a) to `out`, elementwise, with a = sigmoid(x).
-
-    Parameters
-    ----------
-    activations : (n,) or (n, m), float32 or float64, read; the values a, not x
-    delta : the shape and dtype of activations, read; the loss by a
-    out : the shape and dtype of activations, written; the loss by x. It may be delta
-
-    Examples
-    --------
-    >>> out = np.empty((1, 2))
-    >>> sigmoid_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
-    >>> out.tolist()
-    [[0.5, 0.0]]
-    """
-    require_floats((activations, delta, out))
-    require_same_shape("delta", activations, delta)
-    require_same_shape("out", activations, out)
-    for block in prange(blocks(out)):
-        derive_block(np.int64(SIGMOID), activations, delta, out, np.int64(block))
-
-
-sigmoid_backward_parallel = parallel_twin(sigmoid_backward)
-
-
-@kernel
-def tanh_backward(activations: Array, delta: Array, out: Array) -> None:
-    """Write delta · (1 - a²) to `out`, elementwise, with a = tanh(x).
-
-    Parameters
-    ----------
-    activations : (n,) or (n, m), float32 or float64, read; the values a, not x
-    delta : the shape and dtype of activations, read; the loss by a
-    out : the shape and dtype of activations, written; the loss by x. It may be delta
-
-    Examples
-    --------
-    >>> out = np.empty((1, 2))
-    >>> tanh_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
-    >>> out.tolist()
-    [[1.5, 0.0]]
-    """
-    require_floats((activations, delta, out))
-    require_same_shape("delta", activations, delta)
-    require_same_shape("out", activations, out)
-    for block in prange(blocks(out)):
-        derive_block(np.int64(TANH), activations, delta, out, np.int64(block))
-
-
-tanh_backward_parallel = parallel_twin(tanh_backward)
-
-
-@kernel
-def relu_backward(activations: Array, delta: Array, out: Array) -> None:
-    """Write delta where a > 0 and 0 elsewhere to `out`, elementwise, with a = relu(x).
-
-    Parameters
-    ----------
-    activations : (n,) or (n, m), float32 or float64, read; the values a, not x
-    delta : the shape and dtype of activations, read; the loss by a
-    out : the shape and dtype of activations, written; the loss by x. It may be delta
-
-    Examples
-    --------
-    >>> out = np.empty((1, 2))
-    >>> relu_backward(np.array([[0.5, 1.0]]), np.array([[2.0, 2.0]]), out)
-    >>> out.tolist()
-    [[2.0, 2.0]]
-    """
-    require_floats((activations, delta, out))
-    require_same_shape("delta", activations, delta)
-    require_same_shape("out", activations, out)
-    for block in prange(blocks(out)):
-        derive_block(np.int64(RELU), activations, delta, out, np.int64(block))
-
-
-relu_backward_parallel = parallel_twin(relu_backward)
-
-
-@kernel
-def softmax(x: Array, out: Array) -> None:
-    """Write e^x_j / Σ_k e^x_k of each row to `out`.
-
-    Parameters
-    ----------
-    x : (n, m), float32 or float64, read
-    out : (n, m), the dtype of x, written; it may be x
-
-    Notes
-    -----
-    The row's maximum is subtracted first, so nothing overflows. The sum is in the dtype of x.
-
-    Examples
-    --------
-    >>> x = np.array([[1000.0, 1000.0], [0.0, -1000.0]])
-    >>> softmax(x, x)
-    >>> x.tolist()
-    [[0.5, 0.5], [1.0, 0.0]]
-    """
-    require_floats((x, out))
-    require_same_shape("out", x, out)
-    rows = x.shape[0] if x.shape[1] > 0 else 0
-    for r in prange(rows):
-        row, values = x[r], out[r]
-        for j in range(values.shape[0]):
-            values[j] = row[j]
-        softmax_row(values, values.shape[0])
-
-
-softmax_parallel = parallel_twin(softmax)
-
-
-@kernel
-def softmax_backward(probabilities: Array, delta: Array, out: Array) -> None:
-    """Write p_j · (delta_j - Σ_k p_k delta_k) of each row to `out`, with p = softmax(x).
-
-    Parameters
-    ----------
-    probabilities : (n, m), float32 or float64, read
-    delta : (n, m), the dtype of probabilities, read; the loss by p
-    out : (n, m), the dtype of probabilities, written; the loss by x. It may be delta
-
-    Notes
-    -----
-    The sum is one chain of multiply-adds in the dtype of the arrays.
-
-    Examples
-    --------
-    >>> out = np.empty((1, 2))
-    >>> softmax_backward(np.array([[0.5, 0.5]]), np.array([[4.0, 0.0]]), out)
-    >>> out.tolist()
-    [[1.0, -1.0]]
-    """
-    require_floats((probabilities, delta, out))
-    require_same_shape("delta", probabilities, delta)
-    require_same_shape("out", probabilities, out)
-    for r in prange(probabilities.shape[0]):
-        p, d, result = probabilities[r], delta[r], out[r]
-        inner = result.dtype.type(0)
-        for j in range(p.shape[0]):
-            inner = fma(p[j], d[j], inner)
-        for j in range(p.shape[0]):
-            result[j] = p[j] * (d[j] - inner)
-
-
-softmax_backward_parallel = parallel_twin(softmax_backward)

@@ -382,7 +382,7 @@ def test_public_names():
     assert public == set(REGISTRY)
     assert {f"{n}_parallel" for n in public} <= set(kernels.__all__)
     assert all(hasattr(kernels, n) for n in kernels.__all__)
-    for module in ("activations", "dense", "losses", "updates"):
+    for module in ("public_activations", "public_dense", "public_losses", "updates"):
         for name, value in vars(importlib.import_module(f"fastmlp.kernels.{module}")).items():
             if type(getattr(value, "_cache", None)).__name__ == "KernelCache":
                 assert name in kernels.__all__
