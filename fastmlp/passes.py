@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.buffers import aligned_zeros, block_rows
-from fastmlp.kernels import step, updates
-from fastmlp.kernels import layout
+from fastmlp.kernels import layout, step, updates
 from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
 from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS
 from fastmlp.kernels.weights import weights_part

@@ -13,6 +13,7 @@ of ones after its true columns, which makes the biases part of the products; oth
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -135,7 +136,7 @@ def layout(
         columns += whole
     parameters = transposed = 0
     line = CACHE_LINE // itemsize
-    for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
         row = table[layer]
         row[INPUTS], row[OUTPUTS], row[ACTIVATION] = inputs, outputs, activations[layer]
         row[WEIGHTS], row[WEIGHTS_ROW] = parameters, _row(outputs, itemsize)

@@ -169,9 +169,7 @@ def loss_rows(
         row = activations[level + r * width : level + (r + 1) * width]
         delta = deltas[delta_level + r * width : delta_level + (r + 1) * width]
         scale = weight / total if total > 0.0 else 0.0
-        value = loss_row(
-            loss, table[last, ACTIVATION], row, delta, outputs, label, target, scale
-        )
+        value = loss_row(loss, table[last, ACTIVATION], row, delta, outputs, label, target, scale)
         right = is_predicted(row, outputs, label)
         # A row of weight zero must not count even if its loss is infinite.
         results[r, LOSS_SUM] = weight * value if weight > 0.0 else 0.0

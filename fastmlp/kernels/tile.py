@@ -6,10 +6,11 @@ A strip is a few vectors of columns of C, for any number of rows:
     mode RESUME    C[r, :] = C[r, :] + Σ_k A[r, k] · B[k, :]     (the chain goes on from C)
     mode UPDATE    C[r, :] = C[r, :] + alpha · Σ_k A[r, k] · B[k, :]
 
-It is cut into tiles of TILE_ROWS rows (half as many in the widest strip) whose accumulators all stay in registers, and single rows
-for what is left. Both strides of A are free, so A may be a block of rows (the forward product) or
-of columns (the weight gradient). Each element is one chain of fused multiply-adds over ascending
-k, whatever the shape of the tile that computes it: shapes never change a result.
+It is cut into tiles of TILE_ROWS rows (half as many in the widest strip) whose accumulators all
+stay in registers, and single rows for what is left. Both strides of A are free, so A may be a block
+of rows (the forward product) or of columns (the weight gradient). Each element is one chain of
+fused multiply-adds over ascending k, whatever the shape of the tile that computes it: shapes never
+change a result.
 
 It is written as LLVM vectors because LLVM does not find this shape in scalar loops (it reaches
 about half of what the tile does). `llvm.fmuladd` is a fused multiply-add where the CPU has one
@@ -37,11 +38,11 @@ __all__ = [
     "STORE",
     "UPDATE",
     "fma",
-    "strip_masked",
     "strip_1",
     "strip_2",
     "strip_4",
     "strip_full",
+    "strip_masked",
 ]
 
 STORE: Final = 0
@@ -257,10 +258,10 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
         return context.get_dummy_value()
 
     @intrinsic
-    def strip(
+    def strip(  # type: ignore[no-untyped-def]
         typing, a, a_at, a_row, a_k, b, b_at, b_row, depth, c, c_at, c_row, rows, columns,
         mode, alpha,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         if not all(isinstance(array, types.Array) for array in (a, b, c)):
             return None
         if a.dtype not in (types.float32, types.float64) or not a.dtype == b.dtype == c.dtype:
@@ -307,7 +308,7 @@ strip_masked = _make_strip(1, masked=True)
 
 @intrinsic
 def _fma(context, x, y, z):  # type: ignore[no-untyped-def]
-    """x · y + z, rounded once where the CPU can."""
+    """Return x · y + z, rounded once where the CPU can."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         element = context.get_data_type(sig.return_type)
@@ -319,7 +320,7 @@ def _fma(context, x, y, z):  # type: ignore[no-untyped-def]
 
 
 def _multiply_add(x: Any, y: Any, z: Any) -> Any:
-    """x · y + z, rounded twice, for `NUMBA_DISABLE_JIT=1`."""
+    """Return x · y + z, rounded twice, for `NUMBA_DISABLE_JIT=1`."""
     return x * y + z
 
 
