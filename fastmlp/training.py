@@ -296,7 +296,8 @@ class Trainer:
             return
         if self._first_loss is None:
             self._first_loss = self._means(0, 1)[0]
-        seconds = np.interp(np.arange(1, done + 1), *zip(*marks, strict=True))
+        steps, times = [mark[0] for mark in marks], [mark[1] for mark in marks]
+        seconds = np.interp(np.arange(1, done + 1), steps, times)
         for first in range(done) if self._by_step else (0,):
             last = first + 1 if self._by_step else done
             loss, accuracy = self._means(first, last)
