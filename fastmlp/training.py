@@ -66,6 +66,9 @@ class Trainer:
         Adds l2/2 · Σ w² / (samples of the batch) to the loss; biases are not included.
     threads : int or None
         None decides by the work and the machine. Results do not depend on it, to the last bit.
+    zero_skipping : bool or None
+        Whether to leave out multiplications by zeros of x. This version never does: None and
+        False are the same, True is refused.
 
     Attributes
     ----------
@@ -96,6 +99,7 @@ class Trainer:
         seed: int | None = 0,
         l2: float = 0.0,
         threads: int | None = None,
+        zero_skipping: bool | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise invalid_type("network", "a fastmlp.Network", network)
@@ -108,6 +112,8 @@ class Trainer:
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
+        if zero_skipping not in (None, False):
+            raise invalid("zero_skipping", "None or False in this version", zero_skipping)
         self._random = np.random.default_rng(check_integer("seed", seed, 0, none=True))
         self.history = History()
         self.n_samples = 0
