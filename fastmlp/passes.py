@@ -121,7 +121,9 @@ class TrainingPass:
         self._compiled: set[int] = set()
         self.seconds = 0.0
         self._rule = rule
-        self._data = (samples.x, samples.source, targets.labels, targets.values, weight)
+        self._data: tuple[Any, ...] = (
+            samples.x, samples.source, targets.labels, targets.values, weight
+        )  # fmt: skip
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._transposed = parameters.empty_transposed()
@@ -211,5 +213,6 @@ class TrainingPass:
             self._progress[0] = self.finished_steps * self.batch
 
     def close(self) -> None:
-        """Give the buffers back."""
+        """Give the buffers back and let go of the data; the figures stay."""
         self.parameters.return_workspace(self._space)
+        self._data, self._owner = (), None
