@@ -56,6 +56,7 @@ def product(
     """
     out_of_line()
     lanes = VECTOR_BYTES // c.itemsize
+    # After the last strip of these rows of B comes the first of those below: the next panel of k.
     j = 0
     while j + lanes <= columns:
         vectors = (columns - j) // lanes
@@ -63,30 +64,34 @@ def product(
             tile.strip_4(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,
+                4 * lanes if j + 4 * lanes < columns else depth * b_row - j,
             )  # fmt: skip
             j += 4 * lanes
         elif vectors >= TILE_VECTORS:
             tile.strip_full(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,
+                TILE_VECTORS * lanes if j + TILE_VECTORS * lanes < columns else depth * b_row - j,
             )  # fmt: skip
             j += TILE_VECTORS * lanes
         elif vectors == 2:
             tile.strip_2(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,
+                2 * lanes if j + 2 * lanes < columns else depth * b_row - j,
             )  # fmt: skip
             j += 2 * lanes
         else:
             tile.strip_1(
                 a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
                 c, c_at + j, c_row, rows, columns, mode, alpha,
+                lanes if j + lanes < columns else depth * b_row - j,
             )  # fmt: skip
             j += lanes
     if j < columns:
         tile.strip_masked(
             a, a_at, a_row, a_k, b, b_at + j, b_row, depth,
-            c, c_at + j, c_row, rows, columns - j, mode, alpha,
+            c, c_at + j, c_row, rows, columns - j, mode, alpha, np.int64(0),
         )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.target import TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastmlp.kernels.target import CACHE_LINE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
 
 __all__ = [
     "RESUME",
@@ -118,6 +118,12 @@ class _Emitter:
         function = self.function(name, ir.VoidType(), arguments)
         self.builder.call(function, [value, address, _I32(self.itemsize), mask])
 
+    def prefetch(self, pointer: Any) -> None:
+        """Ask for a line to be brought into the first-level cache; it may be anywhere."""
+        arguments = [pointer.type, _I32, _I32, _I32]
+        function = self.function("llvm.prefetch.p0", ir.VoidType(), arguments)
+        self.builder.call(function, [pointer, _I32(0), _I32(3), _I32(1)])
+
     def fma(self, x: Any, y: Any, z: Any) -> Any:
         function = self.function(f"llvm.fmuladd.{self._suffix}", self.vector, [self.vector] * 3)
         return self.builder.call(function, [x, y, z])
@@ -125,9 +131,12 @@ class _Emitter:
 
 def _emit_tile(
     emit: _Emitter, rows: int, vectors: int, a: _Operand, b: _Operand, c: _Operand,
-    depth: Any, mode: Any, alpha: Any, mask: Any,
+    depth: Any, mode: Any, alpha: Any, mask: Any, ahead: Any,
 ) -> None:  # fmt: skip
-    """Emit one tile at the builder's position; leave the builder where the tile is done."""
+    """Emit one tile at the builder's position; leave the builder where the tile is done.
+
+    Each step of k also fetches one line, `ahead` elements from the row of B that it reads.
+    """
     builder = emit.builder
     a_rows, c_rows = [a.at], [c.at]
     for _ in range(1, rows):
@@ -151,6 +160,8 @@ def _emit_tile(
     builder.position_at_end(loop)
     k, a_step, b_now = builder.phi(_I64), builder.phi(_I64), builder.phi(b.at.type)
     sums = grid(lambda row, v: builder.phi(emit.vector))
+    if ahead is not None:
+        emit.prefetch(builder.gep(b_now, [ahead]))
     b_vectors = [emit.load(b_now, v, mask) for v in range(vectors)]
     factors = [emit.splat(builder.load(builder.gep(row, [a_step]))) for row in a_rows]
     news = grid(lambda row, v: emit.fma(factors[row], b_vectors[v], sums[row][v]))
@@ -201,12 +212,14 @@ def _strip_function(
     if name in module.globals:
         return module.globals[name]
     pointer = element.as_pointer()
-    arguments = [pointer, _I64, _I64, pointer, _I64, _I64, pointer, *[_I64] * 4, element]
+    arguments = [pointer, _I64, _I64, pointer, _I64, _I64, pointer, *[_I64] * 4, element, _I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
-    a_at, a_row, a_k, b_at, b_row, depth, c_at, c_row, rows, columns, mode, alpha = function.args
+    a_at, a_row, a_k, b_at, b_row, depth, c_at, c_row, rows, columns, mode, alpha, following = (
+        function.args
+    )
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     emit = _Emitter(builder, element, {"float": 4, "double": 8}[str(element)])
     mask = emit.mask(columns) if masked else None
@@ -218,14 +231,22 @@ def _strip_function(
         builder.branch(head)
         builder.position_at_end(head)
         row = builder.load(top)
-        following = builder.add(row, _I64(height))
-        builder.cbranch(builder.icmp_signed("<=", following, rows), body, after)
+        next_row = builder.add(row, _I64(height))
+        builder.cbranch(builder.icmp_signed("<=", next_row, rows), body, after)
         builder.position_at_end(body)
         a = _Operand(builder.gep(a_at, [builder.mul(row, a_row)]), a_row, a_k)
         b = _Operand(b_at, b_row)
         c = _Operand(builder.gep(c_at, [builder.mul(row, c_row)]), c_row)
-        _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask)
-        builder.store(following, top)
+        ahead = None
+        if height > 1:
+            # The first tiles each fetch one line of every row of the strip that is needed next:
+            # weights that another thread has just updated come from its cache, far away.
+            line = CACHE_LINE // emit.itemsize
+            lines = -(-vectors * emit.lanes // line)
+            which = builder.srem(builder.sdiv(row, _I64(height)), _I64(lines))
+            ahead = builder.add(following, builder.mul(which, _I64(line)))
+        _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask, ahead)
+        builder.store(next_row, top)
         builder.branch(head)
         builder.position_at_end(after)
     builder.ret_void()
@@ -239,7 +260,8 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
 
     The arguments of a strip: `a, a_at, a_row, a_k` an array, the element at which it begins and
     its strides in elements between rows and along k; `b, b_at, b_row` and `c, c_at, c_row` the
-    same, their columns contiguous; `depth`, the length of k; `rows`; `columns`; `mode`; `alpha`.
+    same, their columns contiguous; `depth`, the length of k; `rows`; `columns`; `mode`; `alpha`;
+    `following`, how many elements after this strip of B the one stands that is needed next.
     """
     if numba.config.DISABLE_JIT:
         return _interpreted(vectors, masked)
@@ -260,14 +282,14 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
     @intrinsic
     def strip(  # type: ignore[no-untyped-def]
         typing, a, a_at, a_row, a_k, b, b_at, b_row, depth, c, c_at, c_row, rows, columns,
-        mode, alpha,
+        mode, alpha, following,
     ):  # fmt: skip
         if not all(isinstance(array, types.Array) for array in (a, b, c)):
             return None
         if a.dtype not in (types.float32, types.float64) or not a.dtype == b.dtype == c.dtype:
             raise numba.TypingError("arrays of one dtype are expected, float32 or float64")
         i = types.int64
-        return types.void(a, i, i, i, b, i, i, i, c, i, i, i, i, i, a.dtype), generate
+        return types.void(a, i, i, i, b, i, i, i, c, i, i, i, i, i, a.dtype, i), generate
 
     return strip
 
