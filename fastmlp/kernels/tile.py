@@ -307,6 +307,7 @@ def _interpreted(vectors: int, masked: bool) -> Callable[..., None]:
     def strip(
         a: Any, a_at: int, a_row: int, a_k: int, b: Any, b_at: int, b_row: int, depth: int,
         c: Any, c_at: int, c_row: int, rows: int, columns: int, mode: int, alpha: Any,
+        following: int,
     ) -> None:  # fmt: skip
         width = columns if masked else vectors * (VECTOR_BYTES // c.itemsize)
         a, b, c = elements(a), elements(b), elements(c)
