@@ -14,7 +14,7 @@ of ones after its true columns, which makes the biases part of the products; oth
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,3 @@ def layout(
             row[TRANSPOSED], row[TRANSPOSED_ROW] = transposed, _row(inputs + 1, itemsize)
             transposed += _whole(outputs * int(row[TRANSPOSED_ROW]), line)
     return table, Sizes(parameters, transposed, columns)
-
-
-Table = NDArray[Any]
