@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastmlp.errors import DataError, InvalidValueError, invalid, invalid_type
-from fastmlp.kernels import activations, losses
-from fastmlp.parameters import Parameters
-from fastmlp.passes import Rule, TrainingPass, forward
+from fastmlp.gradients import Differentiable
+from fastmlp.kernels import activations
+from fastmlp.passes import forward
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.validation import (
     Samples,
@@ -21,11 +21,12 @@ from fastmlp.validation import (
     as_sample_weight,
     as_samples,
     as_targets,
+    check_choice,
     check_integer,
     check_number,
 )
 
-__all__ = ["LOSSES", "Network"]
+__all__ = ["Network"]
 
 _HIDDEN = {
     "identity": activations.IDENTITY,
@@ -40,21 +41,8 @@ _OUTPUT = {
 }
 _INITIALISERS = ("normal", "zeros", "glorot", "he")
 
-# A loss's code, and the outputs it makes sense with.
-LOSSES = {
-    "cross_entropy": (losses.CROSS_ENTROPY, ("softmax", "sigmoid")),
-    "squared_error": (losses.SQUARED_ERROR, ("identity", "sigmoid", "softmax")),
-    "mnist_loss": (losses.MNIST_LOSS, ("sigmoid",)),
-}
 
-
-def _one_of(name: str, value: Any, choices: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise invalid(name, f"one of {', '.join(choices)}", repr(value))
-    return value
-
-
-class Network(Parameters):
+class Network(Differentiable):
     """A multilayer perceptron: fully connected layers with biases.
 
     Parameters
@@ -111,8 +99,8 @@ class Network(Parameters):
         units = [check_integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
         if len(units) < 2:
             raise invalid("sizes", "at least two integers: inputs and outputs", units)
-        self.hidden = _one_of("hidden", hidden, tuple(_HIDDEN))
-        self.output = _one_of("output", output, tuple(_OUTPUT))
+        self.hidden = check_choice("hidden", hidden, tuple(_HIDDEN))
+        self.output = check_choice("output", output, tuple(_OUTPUT))
         if self.output == "softmax" and units[-1] == 1:
             raise invalid("sizes", "at least 2 outputs with softmax", "1 (use output='sigmoid')")
         try:
@@ -132,7 +120,7 @@ class Network(Parameters):
 
     def _initialise(self, init: str | tuple[str, float], seed: int | None) -> None:
         name, scale = init if isinstance(init, tuple) and len(init) == 2 else (init, None)
-        _one_of("init", name, _INITIALISERS)
+        check_choice("init", name, _INITIALISERS)
         if scale is not None:
             scale = check_number("init scale", scale)
         generator = np.random.default_rng(seed)
@@ -216,17 +204,6 @@ class Network(Parameters):
         classes: NDArray[np.int64] = outputs.argmax(axis=1)
         return classes
 
-    def loss_code(self, loss: str | None) -> tuple[str, int]:
-        """Return a loss's name and code; None means the one that goes with the output."""
-        if loss is None:
-            loss = "squared_error" if self.output == "identity" else "cross_entropy"
-        _one_of("loss", loss, tuple(LOSSES))
-        code, outputs = LOSSES[loss]
-        if self.output not in outputs:
-            expected = f"a loss for a {self.output} output"
-            raise invalid("loss", expected, f"{loss}, which goes with {' or '.join(outputs)}")
-        return loss, code
-
     def evaluate(
         self, x: Any, y: ArrayLike, loss: str | None = None, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
@@ -267,75 +244,6 @@ class Network(Parameters):
         sums = forward(self, samples, targets, weight, code, threads=threads)
         accuracy = float(sums[1] / sums[2]) if targets.coded else math.nan
         return {"loss": float(sums[0] / sums[2]), "accuracy": accuracy}
-
-    # Gradients.
-
-    def loss_and_gradient(
-        self, x: Any, y: ArrayLike, loss: str | None = None,
-        sample_weight: ArrayLike | None = None, l2: float = 0.0,
-    ) -> tuple[float, NDArray[Any]]:  # fmt: skip
-        """Return the loss and its gradient as one flat vector, ordered as `parameters()`.
-
-        Parameters
-        ----------
-        x, y, loss, sample_weight
-            As for `evaluate`.
-        l2 : float
-            Adds l2/2 · Σ w² / (number of samples, or sum of their weights); biases not included.
-
-        Examples
-        --------
-        >>> net = Network([2, 2], init="zeros")
-        >>> value, gradient = net.loss_and_gradient([[1.0, 0.0]], [0])
-        >>> gradient.tolist()
-        [-0.5, 0.5, 0.0, 0.0, -0.5, 0.5]
-        """
-        value, packed = self._gradient_buffer(x, y, loss, sample_weight, l2)
-        return value, self._flat(*self.unpack_gradients(packed))
-
-    def gradients(
-        self, x: Any, y: ArrayLike, loss: str | None = None,
-        sample_weight: ArrayLike | None = None, l2: float = 0.0,
-    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:  # fmt: skip
-        """Return the gradient of the mean loss, layer by layer.
-
-        Parameters
-        ----------
-        x, y, loss, sample_weight, l2
-            As for `loss_and_gradient`.
-
-        Returns
-        -------
-        (list of (n_in, n_out), list of (n_out,))
-            With respect to the weights and to the biases.
-
-        Examples
-        --------
-        >>> net = Network([2, 2], init="zeros")
-        >>> weights, biases = net.gradients([[1.0, 0.0]], [0])
-        >>> biases[0].tolist()
-        [-0.5, 0.5]
-        """
-        return self.unpack_gradients(self._gradient_buffer(x, y, loss, sample_weight, l2)[1])
-
-    def _gradient_buffer(
-        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float
-    ) -> tuple[float, NDArray[Any]]:
-        name, code = self.loss_code(loss)
-        rule = Rule(l2=check_number("l2", l2))
-        samples = as_samples(x, self.sizes[0])
-        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
-        weight = as_sample_weight(sample_weight, samples.n)
-        run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
-        run.begin(np.arange(samples.n))
-        run.advance(samples.n)
-        run.close()
-        total = run.records[0, 2]
-        if l2:
-            for start, biases, _ in self.layer_bounds():
-                penalty = self.dtype.type(l2 / total) * self.buffer[start:biases]
-                run.gradient[start:biases] += penalty
-        return float(run.records[0, 0] / total), run.gradient
 
     # Files.
 

@@ -38,7 +38,7 @@ _FIRST_CHUNK = 2e8
 # A training whose last loss is so many times its first has diverged, even if it is finite.
 _EXPLODED = 10.0
 
-_EVENTS = ("on_train_begin", "on_chunk_end", "on_epoch_end", "on_train_end")
+_EVENTS = ("on_train_begin", "on_step_end", "on_chunk_end", "on_epoch_end", "on_train_end")
 
 
 class Trainer:
@@ -76,6 +76,10 @@ class Trainer:
         Of all calls of `fit` so far.
     position, n_samples : int
         Samples of the current epoch that are done, and samples of an epoch.
+    steps : int
+        Updates so far, in all calls of `fit`.
+    seconds : float
+        Of training so far; compilation, evaluation and callbacks are not counted.
 
     Examples
     --------
@@ -119,7 +123,7 @@ class Trainer:
         self.n_samples = 0
         self._epochs = 0  # finished
         self._steps_before = 0  # updates before the current epoch
-        self._seconds = 0.0  # of training, all calls together
+        self.seconds = 0.0
         self._pass: TrainingPass | None = None
         self._coded = self._by_step = False
         self._budget = np.inf
@@ -132,6 +136,11 @@ class Trainer:
     def position(self) -> int:
         """Samples of the current epoch that are done."""
         return self._pass.position if self._pass else 0
+
+    @property
+    def steps(self) -> int:
+        """Updates so far, in all calls of `fit`."""
+        return self._steps_before + (self._pass.finished_steps if self._pass else 0)
 
     @property
     def running_loss(self) -> float:
@@ -183,9 +192,9 @@ class Trainer:
         max_seconds : float or None
             Stop when so much time was spent on training, in the middle of an epoch if need be.
         callbacks : iterable of objects
-            With any of on_train_begin(trainer), on_epoch_end(trainer, history),
-            on_chunk_end(trainer, history) and on_train_end(trainer, history). True from
-            on_epoch_end or on_chunk_end stops the training.
+            With any of on_train_begin(trainer), and on_step_end, on_chunk_end, on_epoch_end and
+            on_train_end, each (trainer, history). A chunk is about 50 ms. True from on_step_end,
+            on_chunk_end or on_epoch_end stops the training.
         record : {"epoch", "step"}
             What gets an entry in the history. The times of steps are interpolated.
 
@@ -216,8 +225,9 @@ class Trainer:
         batch = min(self.batch_size or samples.n, samples.n)
         self.n_samples = samples.n // batch * batch if self.drop_last else samples.n
         self._coded, self._by_step = targets.coded, record == "step"
-        self._budget = np.inf if max_seconds is None else self._seconds + max_seconds
+        self._budget = np.inf if max_seconds is None else self.seconds + max_seconds
         state = self.optimizer.state(net)
+        self._steps_before = state.steps
         rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
         self._pass = run = TrainingPass(
             net, samples, targets, weight, self._loss_code, rule, batch,
@@ -263,23 +273,28 @@ class Trainer:
         self._starts = [*self._starts[-1:], (self.network.buffer.copy(), state.copy(), order)]
         self._steps_before = state.steps
         run.begin(order)
-        start = self._seconds - run.seconds
-        marks = [(0, self._seconds)]  # finished steps, and the time when they were
+        start = self.seconds - run.seconds
+        marks = [(0, self.seconds)]  # finished steps, and the time when they were
         chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
         try:
             while run.position < len(order) and not stop:
                 position, seconds = run.position, run.seconds
-                finite = run.advance(position + max(1, chunk), self._steps_before)
+                goal = position + max(1, chunk)
+                if observers["on_step_end"]:
+                    goal = min(goal, (position // run.batch + 1) * run.batch)
+                finite = run.advance(goal, self._steps_before)
                 if not finite:
                     self._diverge(run)
                 elapsed = max(run.seconds - seconds, 1e-9)
                 span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
                 chunk = int((run.position - position) / elapsed * span)
-                self._seconds = start + run.seconds
-                marks.append((run.finished_steps, self._seconds))
-                stop = self._seconds >= self._budget
+                self.seconds = start + run.seconds
+                marks.append((run.finished_steps, self.seconds))
+                stop = self.seconds >= self._budget
                 with self._interrupt.passing():
+                    if run.position % run.batch == 0 or run.position == len(order):
+                        stop |= self._notify(observers, "on_step_end", self.history)
                     stop |= self._notify(observers, "on_chunk_end", self.history)
             if not np.isfinite(self.network.buffer).all():
                 self._diverge(run)

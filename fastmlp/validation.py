@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "as_sample_weight",
     "as_samples",
     "as_targets",
+    "check_choice",
     "check_finite",
     "check_integer",
     "check_number",
@@ -24,6 +26,13 @@ __all__ = [
 
 _KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
 _CHUNK = 1 << 20  # elements looked at together, so that no check copies the data
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a word that is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise invalid(name, f"one of {', '.join(choices)}", repr(value))
+    return value
 
 
 def check_integer(name: str, value: Any, least: int, none: bool = False) -> Any:

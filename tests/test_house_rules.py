@@ -29,6 +29,7 @@ ORDER = [
     ["buffers", "threads"],
     ["validation", "parameters"],
     ["passes"],
+    ["gradients"],
     ["network"],
     ["optimizers"],
     ["training"],

@@ -583,3 +583,39 @@ def test_data_are_not_copied() -> None:
     finally:
         tracemalloc.stop()
     assert peak < pixels.nbytes / 4
+
+
+class Steps:
+    """Notes what each step left behind."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.stop_after = stop_after
+        self.seen: list[tuple[int, int, float]] = []
+
+    def on_step_end(self, trainer: fastmlp.Trainer, history: fastmlp.History) -> bool:
+        self.seen.append((trainer.steps, trainer.position, trainer.seconds))
+        return trainer.steps >= self.stop_after
+
+
+@pytest.mark.parametrize("batch_size", [32, 100, None])
+def test_on_step_end_comes_after_every_update(batch_size: int | None) -> None:
+    x, y = data(500)
+    steps, batch = Steps(), batch_size or 500
+    trainer = fastmlp.Trainer(network(), batch_size=batch_size)
+    history = trainer.fit(x, y, epochs=2, callbacks=(steps,))
+    per_epoch = -(-500 // batch)
+    assert [step for step, _, _ in steps.seen] == list(range(1, 2 * per_epoch + 1))
+    positions = [min(500, batch * i) for i in range(1, per_epoch + 1)]
+    assert [position for _, position, _ in steps.seen] == 2 * positions
+    seconds = [at for _, _, at in steps.seen]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == trainer.seconds == history.seconds[-1]
+
+
+def test_true_from_on_step_end_stops_there_and_a_second_fit_goes_on() -> None:
+    x, y = data(500)
+    trainer = fastmlp.Trainer(network(), batch_size=32)
+    trainer.fit(x, y, epochs=5, callbacks=(Steps(stop_after=3),))
+    assert trainer.steps == trainer.history.steps[-1] == 3
+    trainer.fit(x, y, epochs=1)
+    assert trainer.steps == trainer.history.steps[-1] == 3 + 16

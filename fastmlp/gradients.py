@@ -1,0 +1,184 @@
+"""The derivatives of a network's loss: their mean over samples, and sample by sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.errors import invalid
+from fastmlp.kernels import losses
+from fastmlp.kernels.per_sample import per_sample, per_sample_parallel
+from fastmlp.parameters import Parameters
+from fastmlp.passes import Rule, TrainingPass
+from fastmlp.threads import available_threads, granted
+from fastmlp.validation import (
+    as_sample_weight,
+    as_samples,
+    as_targets,
+    check_choice,
+    check_number,
+)
+
+__all__ = ["LOSSES", "Differentiable"]
+
+# A loss's code, and the outputs it makes sense with.
+LOSSES = {
+    "cross_entropy": (losses.CROSS_ENTROPY, ("softmax", "sigmoid")),
+    "squared_error": (losses.SQUARED_ERROR, ("identity", "sigmoid", "softmax")),
+    "mnist_loss": (losses.MNIST_LOSS, ("sigmoid",)),
+}
+
+# Bytes of per-sample gradients from which on several threads write them, and of one call: Ctrl-C
+# is seen between two.
+_SHARED = 1 << 24
+_CALL = 1 << 28
+
+
+class Differentiable(Parameters):
+    """Parameters whose loss can be differentiated; `Network` is the one kind of them.
+
+    Attributes
+    ----------
+    output : str
+        Activation of the outputs.
+    """
+
+    output: str
+
+    def loss_code(self, loss: str | None) -> tuple[str, int]:
+        """Return a loss's name and code; None means the one that goes with the output."""
+        if loss is None:
+            loss = "squared_error" if self.output == "identity" else "cross_entropy"
+        check_choice("loss", loss, tuple(LOSSES))
+        code, outputs = LOSSES[loss]
+        if self.output not in outputs:
+            expected = f"a loss for a {self.output} output"
+            raise invalid("loss", expected, f"{loss}, which goes with {' or '.join(outputs)}")
+        return loss, code
+
+    def loss_and_gradient(
+        self, x: Any, y: ArrayLike, loss: str | None = None,
+        sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    ) -> tuple[float, NDArray[Any]]:  # fmt: skip
+        """Return the loss and its gradient as one flat vector, ordered as `parameters()`.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight
+            As for `evaluate`.
+        l2 : float
+            Adds l2/2 · Σ w² / (number of samples, or sum of their weights); biases not included.
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> net = Network([2, 2], init="zeros")
+        >>> value, gradient = net.loss_and_gradient([[1.0, 0.0]], [0])
+        >>> gradient.tolist()
+        [-0.5, 0.5, 0.0, 0.0, -0.5, 0.5]
+        """
+        value, packed = self._gradient_buffer(x, y, loss, sample_weight, l2)
+        return value, self._flat(*self.unpack_gradients(packed))
+
+    def gradients(
+        self, x: Any, y: ArrayLike, loss: str | None = None,
+        sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:  # fmt: skip
+        """Return the gradient of the mean loss, layer by layer.
+
+        Parameters
+        ----------
+        x, y, loss, sample_weight, l2
+            As for `loss_and_gradient`.
+
+        Returns
+        -------
+        (list of (n_in, n_out), list of (n_out,))
+            With respect to the weights and to the biases.
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> net = Network([2, 2], init="zeros")
+        >>> weights, biases = net.gradients([[1.0, 0.0]], [0])
+        >>> biases[0].tolist()
+        [-0.5, 0.5]
+        """
+        return self.unpack_gradients(self._gradient_buffer(x, y, loss, sample_weight, l2)[1])
+
+    def per_sample_gradients(
+        self, x: Any, y: ArrayLike, loss: str | None = None
+    ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return the gradient of each sample's own loss, layer by layer.
+
+        Their mean over the samples is what `gradients` returns, to rounding; their sum is that
+        times the number of samples. They take as much memory as so many networks.
+
+        Parameters
+        ----------
+        x, y, loss
+            As for `evaluate`.
+
+        Returns
+        -------
+        (list of (n, n_in, n_out), list of (n, n_out))
+            With respect to the weights and to the biases; views of one array.
+
+        Raises
+        ------
+        InvalidValueError, InvalidTypeError
+            An argument cannot be used.
+        MemoryError
+            The gradients do not fit into memory.
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> net = Network([2, 2], init="zeros")
+        >>> weights, biases = net.per_sample_gradients([[1.0, 0.0], [0.0, 1.0]], [0, 1])
+        >>> weights[0].shape, biases[0].tolist()
+        ((2, 2, 2), [[-0.5, 0.5], [0.5, -0.5]])
+        """
+        name, code = self.loss_code(loss)
+        samples = as_samples(x, self.sizes[0])
+        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        out = np.empty((samples.n, self.n_parameters), self.dtype)
+        scale = self.dtype.type(self.input_scale)
+        rows = np.multiply(samples.owner, scale, dtype=self.dtype, casting="same_kind", order="C")
+        with granted(available_threads() if out.nbytes >= _SHARED else 1) as parts:
+            kernel = per_sample_parallel if parts > 1 else per_sample
+            levels, deltas = np.empty((2, parts, sum(self.sizes[1:])), self.dtype)
+            stride = max(1, _CALL // out[:1].nbytes)
+            for first in range(0, samples.n, stride):
+                kernel(
+                    self.table, self.buffer, rows, targets.labels, targets.values, code, levels,
+                    deltas, parts, first, min(samples.n, first + stride), out,
+                )  # fmt: skip
+        weights, biases, at = [], [], 0
+        for w, b in zip(self.weights, self.biases, strict=True):
+            middle, end = at + w.size, at + w.size + b.size
+            weights.append(out[:, at:middle].reshape(samples.n, *w.shape))
+            biases.append(out[:, middle:end])
+            at = end
+        return weights, biases
+
+    def _gradient_buffer(
+        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float
+    ) -> tuple[float, NDArray[Any]]:
+        name, code = self.loss_code(loss)
+        rule = Rule(l2=check_number("l2", l2))
+        samples = as_samples(x, self.sizes[0])
+        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        weight = as_sample_weight(sample_weight, samples.n)
+        run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
+        run.begin(np.arange(samples.n))
+        run.advance(samples.n)
+        run.close()
+        total = run.records[0, 2]
+        if l2:
+            for start, biases, _ in self.layer_bounds():
+                penalty = self.dtype.type(l2 / total) * self.buffer[start:biases]
+                run.gradient[start:biases] += penalty
+        return float(run.records[0, 0] / total), run.gradient
