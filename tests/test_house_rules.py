@@ -36,6 +36,7 @@ ORDER = [
     ["idx", "npz"],
     ["datasets"],
     ["files"],
+    ["benchmarks"],
     ["cli"],
     ["__main__"],
 ]
@@ -84,7 +85,7 @@ def test_modules_import_only_from_above(name: str) -> None:
         assert other == top or LEVEL[other] < LEVEL[top], f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("package", ["kernels", "cli"])
+@pytest.mark.parametrize("package", ["kernels", "benchmarks", "cli"])
 def test_packages_have_no_circle(package: str) -> None:
     members = [name for name in SOURCES if name.split(".")[0] == package and name != package]
     TopologicalSorter({name: package_imports(name) & set(members) for name in members}).prepare()

@@ -102,7 +102,9 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 
 
 MODULES = [
-    "fastmlp", "fastmlp.buffers", "fastmlp.errors", "fastmlp.history", "fastmlp.interrupts",
+    "fastmlp", "fastmlp.benchmarks.contenders", "fastmlp.benchmarks.machine",
+    "fastmlp.benchmarks.peak", "fastmlp.benchmarks.report", "fastmlp.benchmarks.works",
+    "fastmlp.buffers", "fastmlp.errors", "fastmlp.history", "fastmlp.interrupts",
     "fastmlp.network", "fastmlp.optimizers", "fastmlp.reference", "fastmlp.threads",
     "fastmlp.training",
 ]  # fmt: skip

@@ -63,6 +63,8 @@ def build_parser() -> Parser:
     info = _command(commands, "info", "show the CPU, threads, cache and versions", "info:info")
     info.add_argument("--json", action="store_true", help="print one JSON object")
 
+    _add_bench(commands)
+
     cache = _command(commands, "cache", "show or clear the compiled kernels", "info:cache")
     cache.add_argument("--clear", action="store_true", help="delete them; they are made again")
     return parser
@@ -167,6 +169,33 @@ def _add_predict(commands: Any) -> None:
     predict.add_argument("--out", metavar="FILE", help="write them to this .npy or .csv file")
 
 
+def _add_bench(commands: Any) -> None:
+    bench = _command(
+        commands, "bench", "time fastmlp beside its peers on this machine", "bench:bench"
+    )
+    bench.add_argument(
+        "--works",
+        type=_names,
+        metavar="NAMES",
+        help="names with commas between them (default: all)",
+    )
+    bench.add_argument(
+        "--contenders",
+        type=_names,
+        metavar="NAMES",
+        help="of fastmlp, fastmlp-dense, numpy, scikit-learn, torch, torch-compile, jax, and "
+        "fastmlp-1, fastmlp-dense-1 on one thread (default: all that are installed)",
+    )
+    bench.add_argument("--rounds", type=_count, metavar="N", help="turns of each (default: 7)")
+    bench.add_argument("--threads", type=_count, metavar="N", help="for each (default: all cores)")
+    bench.add_argument(
+        "--quick", action="store_true", help="small works, in seconds: to see that all runs"
+    )
+    bench.add_argument("--output", metavar="FILE.json", help="write the results to this file")
+    bench.add_argument("--markdown", metavar="FILE.md", help="write the tables to this file")
+    bench.add_argument("--json", action="store_true", help="print the results as one JSON object")
+
+
 def _command(commands: Any, name: str, summary: str, function: str) -> argparse.ArgumentParser:
     """Add a command; its module is imported when it is run."""
     command: argparse.ArgumentParser = commands.add_parser(
@@ -220,6 +249,10 @@ _seed = _checked(int, "an integer from 0 to 2**64 - 1", lambda value: 0 <= value
 _positive = _checked(float, "a positive number", lambda value: 0 < value < math.inf)
 _not_negative = _checked(float, "a number from 0 up", lambda value: 0 <= value < math.inf)
 _fraction = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def _names(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _sizes(text: str) -> list[int]:
