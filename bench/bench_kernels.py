@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
-from bench.common import LAYER, best_seconds, product_operations
+from bench.common import (
+    DTYPES,
+    IMPLEMENTATIONS,
+    LAYER,
+    THREADS,
+    best_seconds,
+    peak,
+    product_operations,
+)
 from fastmlp.registry import REGISTRY
+from fastmlp.threads import granted
 
-DTYPES = ["float32", "float64"]
 PRODUCTS = [name for name in REGISTRY if product_operations(name, LAYER)]
 
 
 class Kernel:
-    """Seconds of one call; the first, which compiles, is in the setup."""
+    """Seconds of one call on one thread; the first, which compiles, is in the setup."""
 
-    params = (list(REGISTRY), DTYPES)
-    param_names = ("kernel", "dtype")
+    params = (list(REGISTRY), DTYPES, IMPLEMENTATIONS)
+    param_names = ("kernel", "dtype", "implementation")
     timeout = 300
 
-    def setup(self, name: str, dtype: str) -> None:
-        self.entry = REGISTRY[name]
-        self.arguments = self.entry.arguments(LAYER, dtype)
-        self.entry.kernel(*self.arguments)
+    def setup(self, name: str, dtype: str, implementation: str) -> None:
+        entry = REGISTRY[name]
+        arguments = entry.arguments(LAYER, dtype)
+        if implementation == "fastmlp":
+            self.call = lambda: entry.kernel(*arguments)
+        else:
+            self.call = lambda: entry.expected(arguments)
+        self.call()
 
-    def time_kernel(self, name: str, dtype: str) -> None:
-        self.entry.kernel(*self.arguments)
-
-    def time_reference(self, name: str, dtype: str) -> None:
-        self.entry.expected(self.arguments)
+    def time_kernel(self, name: str, dtype: str, implementation: str) -> None:
+        self.call()
 
 
 class Product:
     """Rate of the kernels that are products of matrices."""
 
-    params = (PRODUCTS, DTYPES)
-    param_names = ("kernel", "dtype")
+    params = (PRODUCTS, DTYPES, THREADS)
+    param_names = ("kernel", "dtype", "threads")
     timeout = 300
 
-    def setup(self, name: str, dtype: str) -> None:
-        self.entry = REGISTRY[name]
-        self.arguments = self.entry.arguments(LAYER, dtype)
-        self.entry.kernel(*self.arguments)
-        self.entry.parallel(*self.arguments)
+    def setup(self, name: str, dtype: str, threads: int) -> None:
+        entry = REGISTRY[name]
+        self.arguments = entry.arguments(LAYER, dtype)
+        self.kernel = entry.parallel if threads > 1 else entry.kernel
+        self.kernel(*self.arguments)
 
-    def _rate(self, name: str, kernel: object) -> float:
-        seconds = best_seconds(lambda: kernel(*self.arguments))
+    def track_gflops(self, name: str, dtype: str, threads: int) -> float:
+        with granted(threads):
+            seconds = best_seconds(lambda: self.kernel(*self.arguments))
         return product_operations(name, LAYER) / seconds / 1e9
 
-    def track_gflops(self, name: str, dtype: str) -> float:
-        return self._rate(name, self.entry.kernel)
+    def track_fraction_of_peak(self, name: str, dtype: str, threads: int) -> float:
+        return self.track_gflops(name, dtype, threads) / peak(threads, dtype)
 
-    def track_gflops_parallel(self, name: str, dtype: str) -> float:
-        return self._rate(name, self.entry.parallel)
-
-    track_gflops.unit = track_gflops_parallel.unit = "GFLOP/s"
+    track_gflops.unit = "GFLOP/s"
+    track_fraction_of_peak.unit = "of the multiply-add peak"

@@ -1,62 +1,95 @@
-"""Whole trainings: an epoch on data of the size of the digits, beside the NumPy reference."""
+"""Whole trainings and predictions, beside the NumPy reference."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-import fastmlp
-from bench.common import clusters
-from fastmlp import reference
+from bench.common import (
+    DTYPES,
+    IMPLEMENTATIONS,
+    NETWORKS,
+    THREADS,
+    best_seconds,
+    contender,
+    peak,
+    training,
+)
+from fastmlp.benchmarks.problem import Problem
 
-OPTIMIZERS = {
-    "sgd": (fastmlp.SGD, {"learning_rate": 0.01}),
-    "adam": (fastmlp.Adam, {"learning_rate": 0.001}),
-}
-BATCHES = [32, 128, "all"]
+BATCHES = [8, 128, "all"]
 
 
 class Epoch:
-    """Seconds of one pass over 1347 samples of 64 features, 100 hidden units, 10 classes."""
+    """One epoch: its time, and the memory of the process."""
 
-    params = (list(OPTIMIZERS), BATCHES)
-    param_names = ("optimizer", "batch_size")
+    params = (list(NETWORKS), BATCHES, DTYPES, THREADS, IMPLEMENTATIONS)
+    param_names = ("network", "batch", "dtype", "threads", "implementation")
     timeout = 300
 
-    def setup(self, optimizer: str, batch: int | str) -> None:
-        self.x, self.y = clusters(1347, 64, 10)
-        self.batch = None if batch == "all" else int(batch)
-        self.net = fastmlp.Network([64, 100, 10], seed=0)
-        make, settings = OPTIMIZERS[optimizer]
-        self.settings = {"name": optimizer} | settings
-        self.trainer = fastmlp.Trainer(
-            self.net, optimizer=make(**settings), batch_size=self.batch, shuffle=False
-        )
-        self.trainer.fit(self.x, self.y, epochs=1)
+    def setup(
+        self, network: str, batch: int | str, dtype: str, threads: int, implementation: str
+    ) -> None:
+        self.contender = contender(implementation, training(network, batch, dtype), threads)
 
-    def time_fastmlp(self, optimizer: str, batch: int | str) -> None:
-        self.trainer.fit(self.x, self.y, epochs=1)
+    def time_epoch(self, *_: object) -> None:
+        self.contender.fit()
 
-    def time_reference(self, optimizer: str, batch: int | str) -> None:
-        reference.train(
-            self.x, self.y, self.net.weights, self.net.biases, "relu", "softmax", "cross_entropy",
-            self.settings, self.batch, np.arange(len(self.x)), 1,
-        )  # fmt: skip
+    def peakmem_epoch(self, *_: object) -> None:
+        self.contender.fit()
+
+
+class Rate:
+    """What an epoch makes of the machine."""
+
+    params = (list(NETWORKS), BATCHES, DTYPES, THREADS)
+    param_names = ("network", "batch", "dtype", "threads")
+    timeout = 300
+
+    def setup(self, network: str, batch: int | str, dtype: str, threads: int) -> None:
+        self.work = training(network, batch, dtype)
+        self.contender = contender("fastmlp", self.work, threads)
+
+    def track_gflops(self, network: str, batch: int | str, dtype: str, threads: int) -> float:
+        return self.work.operations / best_seconds(self.contender.fit) / 1e9
+
+    def track_fraction_of_peak(
+        self, network: str, batch: int | str, dtype: str, threads: int
+    ) -> float:
+        return self.track_gflops(network, batch, dtype, threads) / peak(threads, dtype)
+
+    track_gflops.unit = "GFLOP/s"
+    track_fraction_of_peak.unit = "of the multiply-add peak"
+
+
+class Accuracy:
+    """Share of the digits that are right after 20 epochs: what speed must not cost."""
+
+    params = (DTYPES, IMPLEMENTATIONS)
+    param_names = ("dtype", "implementation")
+    timeout = 300
+
+    def track_accuracy(self, dtype: str, implementation: str) -> float:
+        work = replace(training("64-100-10", 32, dtype), epochs=20, learning_rate=0.5)
+        trained = contender(implementation, work, 1)
+        weights, biases = trained.parameters()
+        net = Problem(work).network()
+        for view, array in zip(net.weights + net.biases, weights + biases, strict=True):
+            view[:] = array
+        return net.evaluate(trained.problem.x, trained.problem.y)["accuracy"]
 
 
 class Predict:
-    """Seconds of the outputs for one sample, and for all."""
+    """Seconds of the outputs of one row, and of all."""
 
-    params = ([1, 1347],)
-    param_names = ("samples",)
+    params = (list(NETWORKS), ["one", "all"], DTYPES, IMPLEMENTATIONS)
+    param_names = ("network", "rows", "dtype", "implementation")
     timeout = 300
 
-    def setup(self, samples: int) -> None:
-        self.x, _ = clusters(samples, 64, 10)
-        self.net = fastmlp.Network([64, 100, 10], seed=0)
-        self.net.predict_proba(self.x)
+    def setup(self, network: str, rows: str, dtype: str, implementation: str) -> None:
+        work = replace(training(network, 128, dtype), task="row")
+        if rows == "one":
+            work = replace(work, rows=1)
+        self.contender = contender(implementation, work, THREADS[-1])
 
-    def time_fastmlp(self, samples: int) -> None:
-        self.net.predict_proba(self.x)
-
-    def time_reference(self, samples: int) -> None:
-        reference.forward(self.x, self.net.weights, self.net.biases, "relu", "softmax")
+    def time_outputs(self, *_: object) -> None:
+        self.contender.outputs()

@@ -38,7 +38,9 @@ def succeed(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "bench", "cache"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "predict", "info", "bench", "warmup", "cache"]
+)
 def test_help_names_the_command_and_imports_nothing_heavy(command: str) -> None:
     assert re.search(rf"^ +{command} ", succeed("--help").stdout, re.MULTILINE)
     code = (

@@ -36,7 +36,7 @@ ORDER = [
     ["idx", "npz"],
     ["datasets"],
     ["files"],
-    ["benchmarks"],
+    ["benchmarks", "warmup"],
     ["cli"],
     ["__main__"],
 ]

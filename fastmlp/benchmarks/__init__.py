@@ -13,4 +13,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from fastmlp.benchmarks.works import WORKS, Work
+
+__all__ = ["WORKS", "Work"]

@@ -65,6 +65,15 @@ def build_parser() -> Parser:
 
     _add_bench(commands)
 
+    warmup = _command(commands, "warmup", "compile the common kernels ahead", "warmup:warmup")
+    warmup.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        action="append",
+        help="of the networks, may be given twice (default: both)",
+    )
+    warmup.add_argument("--json", action="store_true", help="print one JSON object")
+
     cache = _command(commands, "cache", "show or clear the compiled kernels", "info:cache")
     cache.add_argument("--clear", action="store_true", help="delete them; they are made again")
     return parser

@@ -31,7 +31,6 @@ class ScikitLearnContender(Contender):
             activation="logistic" if work.hidden == "sigmoid" else work.hidden,
             solver=work.optimizer,
             alpha=0.0,
-            batch_size=work.batch or work.rows,
             learning_rate_init=work.learning_rate,
             momentum=0.0,
             nesterovs_momentum=False,
@@ -44,6 +43,7 @@ class ScikitLearnContender(Contender):
         labels = np.arange(max(2, work.sizes[-1]))
         samples = np.zeros((len(labels), work.sizes[0]), work.dtype)
         self.model.partial_fit(samples, labels, classes=labels)
+        self.model.set_params(batch_size=work.batch or work.rows)
         self.reset()
 
     def reset(self) -> None:
