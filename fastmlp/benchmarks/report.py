@@ -19,6 +19,9 @@ __all__ = [
 
 Table = list[list[str]]
 
+# Of the time between its turns, what a contender may use without a word.
+_RESTLESS = 0.05
+
 
 def span(seconds: float) -> str:
     """Return a time in three digits.
@@ -57,6 +60,11 @@ def machine_lines(results: dict[str, Any]) -> list[str]:
         f"{gflops:.0f} GFLOP/s on {count} thread{'s' * (count != '1')}"
         for count, gflops in _peaks(results).items()
     )
+    restless = ", ".join(
+        f"{results['contenders'][name]} {share:.0%}"
+        for name, share in results["idle"].items()
+        if share > _RESTLESS
+    )
     facts = ", ".join(f"{name} {value}" for name, value in results["facts"].items())
     return [
         f"{machine['processor']} ({machine['cpu']}, {machine['instruction_set']}), "
@@ -64,7 +72,8 @@ def machine_lines(results: dict[str, Any]) -> list[str]:
         f"{results['threads']} threads for all, threading layer {machine['threading_layer']}, "
         f"Python {machine['python']}, Numba {machine['numba']}",
         f"measured peak of fused multiply-adds: {peaks}",
-        facts,
+        *([facts] if facts else []),
+        *([f"used CPU time while others had their turns: {restless}"] if restless else []),
     ]
 
 
@@ -137,7 +146,7 @@ def overview_markdown(results: dict[str, Any]) -> str:
     """Return the overview, what it was measured on and how threads scale, in Markdown."""
     lines = [*_pipes(overview(results)), ""]
     notes = [*machine_lines(results), *scaling_lines(results)]
-    return "\n".join([*lines, *(f"- {line}" for line in notes if line)]) + "\n"
+    return "\n".join([*lines, *(f"- {line}" for line in notes)]) + "\n"
 
 
 def markdown(results: dict[str, Any]) -> str:
