@@ -1,4 +1,4 @@
-"""The dense product beside NumPy's BLAS, compiled for a CPU: `python bench/blas.py haswell`.
+"""The dense product beside NumPy's BLAS, compiled for a CPU: `python -m bench.blas haswell`.
 
 Prints medians of GFLOP/s on one thread, and their ratio, for `kernels.dense` and `numpy.dot`: the
 BLAS restricted to its kernels for that CPU, then as it chooses. The two take turns.
@@ -71,7 +71,7 @@ def main(cpu: str) -> None:
         print(f"{cpu}, OpenBLAS's kernels: {core_type or 'its own choice'}", flush=True)
         choice = {"OPENBLAS_CORETYPE": core_type} if core_type else {}
         subprocess.run(
-            [sys.executable, __file__, "--measure"], env=environment | choice, check=True
+            [sys.executable, "-m", "bench.blas", "--measure"], env=environment | choice, check=True
         )
 
 

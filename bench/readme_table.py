@@ -1,6 +1,6 @@
 """Write the table of speeds in README.md from results of `fastmlp bench --output FILE.json`.
 
-    python bench/readme_table.py FILE.json [README.md]
+    python -m bench.readme_table FILE.json [README.md]
 
 What stands between the two marks is replaced; the same results give the same file again.
 """

@@ -12,7 +12,6 @@ import pytest
 from fastmlp.benchmarks.results import summarize, write_results
 
 ROOT = Path(__file__).parent.parent
-SCRIPT = ROOT / "bench" / "readme_table.py"
 
 RAW = {
     "machine": {
@@ -34,7 +33,7 @@ RAW = {
 
 def rewrite(results: Path, readme: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), str(results), str(readme)],
+        [sys.executable, "-m", "bench.readme_table", str(results), str(readme)],
         capture_output=True, text=True, timeout=60, cwd=ROOT,
     )  # fmt: skip
 
