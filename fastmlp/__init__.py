@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fastmlp import datasets, kernels, reference
+    from fastmlp import datasets, kernels, plot, reference
     from fastmlp.errors import DataError, DivergenceError, FastMLPError
     from fastmlp.history import History
+    from fastmlp.nearest_mean import NearestMean
     from fastmlp.network import Network
     from fastmlp.optimizers import SGD, Adam, AdamW
+    from fastmlp.racing import Race, race
     from fastmlp.training import Trainer
 
 _HOME = {
@@ -36,11 +38,14 @@ _HOME = {
     "DivergenceError": "fastmlp.errors",
     "FastMLPError": "fastmlp.errors",
     "History": "fastmlp.history",
+    "NearestMean": "fastmlp.nearest_mean",
     "Network": "fastmlp.network",
+    "Race": "fastmlp.racing",
     "SGD": "fastmlp.optimizers",
     "Trainer": "fastmlp.training",
+    "race": "fastmlp.racing",
 }
-_MODULES = ("datasets", "kernels", "reference")
+_MODULES = ("datasets", "kernels", "plot", "reference")
 
 __all__ = [
     "SGD",
@@ -50,11 +55,15 @@ __all__ = [
     "DivergenceError",
     "FastMLPError",
     "History",
+    "NearestMean",
     "Network",
+    "Race",
     "Trainer",
     "__version__",
     "datasets",
     "kernels",
+    "plot",
+    "race",
     "reference",
 ]
 

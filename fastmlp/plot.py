@@ -1,4 +1,7 @@
-"""Pictures of a training run: loss and accuracy against epochs. Matplotlib is imported on use."""
+"""Pictures of training runs, curves and images. Matplotlib is imported on use.
+
+Every picture is 800 × 500 pixels as a .png, or a .svg or .pdf of that shape.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,21 @@ import importlib.util
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from fastmlp.errors import FastMLPError, invalid
 from fastmlp.output import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["check_plot", "plot_history"]
+__all__ = ["check_plot", "plot_curves", "plot_history", "plot_images", "plot_values"]
 
 FORMATS = ("png", "svg", "pdf")
 SIZE = (8.0, 5.0)  # inches, at 100 dots an inch: 800 × 500
@@ -24,6 +31,16 @@ MARKED = 25  # up to this many points, each gets a marker
 # Dark blue and light orange stay apart in grey, and the second line is dashed as well.
 TRAINING = {"label": "training", "color": "#1f4e8c", "linestyle": "-", "marker": "o"}
 VALIDATION = {"label": "validation", "color": "#f0962e", "linestyle": "--", "marker": "s"}
+# Six shades of grey where there is no colour, each with a stroke of its own.
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#10233f", "linestyle": "-", "marker": "o"},
+    {"color": "#d9731a", "linestyle": "--", "marker": "s"},
+    {"color": "#2a5a9e", "linestyle": "-.", "marker": "^"},
+    {"color": "#bcbcbc", "linestyle": "-", "marker": "D"},
+    {"color": "#6d1f4e", "linestyle": (0, (1, 1)), "marker": "v"},
+    {"color": "#5fc4a0", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
+)
+MOST_CURVES = len(STYLES)
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
@@ -82,28 +99,199 @@ def plot_history(
     check_plot(path)
     if not len(epochs):
         raise invalid("history", "at least one record to plot", 0)
-    from matplotlib.figure import Figure
-
     panels = [("loss (mean per sample)", 1.0, loss, validation_loss)]
     if any(map(math.isfinite, (*accuracy, *validation_accuracy))):
         panels.append(("accuracy (% of samples)", 100.0, accuracy, validation_accuracy))
 
-    figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
+    figure = _figure()
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     lines: dict[str, Any] = {}
     for axis, (name, scale, training, validation) in zip(axes, panels, strict=True):
         for style, values in ((TRAINING, training), (VALIDATION, validation)):
             _draw(axis, epochs, [scale * value for value in values], style, lines)
         axis.set_xlim(0, 1.03 * max(epochs))
-        axis.set_xlabel("training done (epochs)")
-        axis.set_ylabel(name)
-        axis.grid(color="0.9")
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
+        _name_axes(axis, "training done (epochs)", name)
     if lines:
         figure.legend(
             lines.values(), lines.keys(), loc="outside upper center", ncols=2, frameon=False
         )
+    _save(figure, path)
+
+
+def plot_curves(
+    path: str | os.PathLike[str],
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    x: str,
+    y: str,
+    points: Sequence[str] = (),
+    log: bool = False,
+) -> None:
+    """Draw up to six curves into one picture.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; the ending chooses the format: .png, .svg or .pdf.
+    curves : mapping of str to (x values, y values)
+        What the legend calls each, and its points. NaN leaves a point out.
+    x, y : str
+        Names of the axes, with units.
+    points : sequence of str
+        The curves of which only the points are drawn.
+    log : bool
+        Whether the y axis is logarithmic.
+
+    Raises
+    ------
+    FastMLPError
+        Matplotlib is missing, there are no curves or too many, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "square.png")
+    >>> plot_curves(path, {"x²": ([0, 1, 2], [0, 1, 4])}, x="x (m)", y="x² (m²)")
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
+    check_plot(path)
+    if not 1 <= len(curves) <= MOST_CURVES:
+        raise invalid("curves", f"1 to {MOST_CURVES} of them", len(curves))
+    figure = _figure()
+    axis = figure.subplots()
+    for (label, (xs, ys)), style in zip(curves.items(), STYLES, strict=False):
+        shown = {**style, "linestyle": ""} if label in points else {**style, "marker": ""}
+        axis.plot(np.asarray(xs), np.asarray(ys), label=label, linewidth=2, markersize=5, **shown)
+    if log:
+        axis.set_yscale("log")
+    _name_axes(axis, x, y)
+    if len(curves) > 1:
+        figure.legend(loc="outside upper center", ncols=min(4, len(curves)), frameon=False)
+    _save(figure, path)
+
+
+def plot_images(
+    path: str | os.PathLike[str],
+    images: ArrayLike,
+    *,
+    titles: Sequence[str] = (),
+    columns: int | None = None,
+    scale: str = "",
+    signed: bool = False,
+) -> None:
+    """Draw images as a grid, dark where values are large.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; the ending chooses the format: .png, .svg or .pdf.
+    images : array-like of shape (n, height, width)
+    titles : sequence of n str, or none
+        What stands above each.
+    columns : int or None
+        Images in a row; None makes the grid about square.
+    scale : str
+        What the values are, with their unit: adds a colour bar. All images share one scale.
+    signed : bool
+        Whether zero is the middle of the scale, with blue below it and brown above.
+
+    Raises
+    ------
+    FastMLPError
+        Matplotlib is missing, the shapes do not fit, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "images.png")
+    >>> plot_images(path, np.eye(3)[None], titles=["diagonal"], scale="brightness (share)")
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
+    check_plot(path)
+    pixels = np.asarray(images)
+    if pixels.ndim != 3 or pixels.size == 0:
+        raise invalid("images", "shape (n, height, width)", f"shape {pixels.shape}")
+    if len(titles) not in (0, len(pixels)):
+        raise invalid("titles", f"{len(pixels)} of them, or none", len(titles))
+    across = columns or math.ceil(math.sqrt(len(pixels)))
+    figure = _figure()
+    axes = figure.subplots(math.ceil(len(pixels) / across), across, squeeze=False).ravel()
+    high = float(np.abs(pixels).max() if signed else pixels.max())
+    low = -high if signed else float(pixels.min())
+    for axis in axes:
+        axis.set_axis_off()
+    for i, image in enumerate(pixels):
+        drawn = axes[i].imshow(
+            image, cmap="PuOr_r" if signed else "Greys", vmin=low, vmax=high or 1.0
+        )
+        if titles:
+            axes[i].set_title(titles[i], fontsize=10)
+    if scale:
+        figure.colorbar(drawn, ax=axes.tolist(), label=scale)
+    _save(figure, path)
+
+
+def plot_values(path: str | os.PathLike[str], image: ArrayLike) -> None:
+    """Draw an image as a grid of its pixels, each with its value written on it.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write; the ending chooses the format: .png, .svg or .pdf.
+    image : array-like of shape (height, width)
+        Up to 32 pixels a side; numbers of at most three digits stay readable.
+
+    Raises
+    ------
+    FastMLPError
+        Matplotlib is missing, the shape does not fit, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "values.png")
+    >>> plot_values(path, [[0, 255], [128, 3]])
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
+    check_plot(path)
+    pixels = np.asarray(image)
+    if pixels.ndim != 2 or not 0 < max(pixels.shape) <= 32 or pixels.size == 0:
+        raise invalid("image", "shape (height, width), at most 32 each", f"shape {pixels.shape}")
+    figure = _figure()
+    axis = figure.subplots()
+    axis.imshow(pixels, cmap="Greys", aspect="auto")
+    middle = (float(pixels.min()) + float(pixels.max())) / 2
+    size = min(12, 196 / max(pixels.shape))  # points: three digits fit into a cell
+    for (row, column), value in np.ndenumerate(pixels):
+        colour = "white" if value > middle else "black"
+        axis.text(column, row, f"{value:g}", size=size, color=colour, ha="center", va="center")
+    axis.set_xlabel("column (pixels)")
+    axis.set_ylabel("row (pixels)")
+    axis.tick_params(length=0)
+    _save(figure, path)
+
+
+def _figure() -> Figure:
+    """Return an empty picture."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=SIZE, dpi=100, layout="constrained")
+
+
+def _name_axes(axis: Axes, x: str, y: str) -> None:
+    """Name the axes of a diagram and give it a quiet grid."""
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)
+    axis.grid(color="0.9")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write the picture, whole or not at all."""
     picture = io.BytesIO()
     figure.savefig(picture, format=Path(path).suffix[1:].lower())
     write_atomically(path, picture.getvalue())

@@ -28,15 +28,18 @@ ORDER = [
     ["history"],
     ["buffers", "threads"],
     ["validation", "parameters"],
+    ["nearest_mean"],
     ["passes"],
     ["gradients"],
     ["network"],
     ["optimizers"],
     ["training"],
+    ["racing"],
     ["idx", "npz"],
     ["datasets"],
     ["files"],
     ["benchmarks", "warmup"],
+    ["recipes"],
     ["cli"],
     ["__main__"],
 ]
@@ -85,7 +88,7 @@ def test_modules_import_only_from_above(name: str) -> None:
         assert other == top or LEVEL[other] < LEVEL[top], f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("package", ["kernels", "benchmarks", "cli"])
+@pytest.mark.parametrize("package", ["kernels", "benchmarks", "recipes", "cli"])
 def test_packages_have_no_circle(package: str) -> None:
     members = [name for name in SOURCES if name.split(".")[0] == package and name != package]
     TopologicalSorter({name: package_imports(name) & set(members) for name in members}).prepare()
@@ -103,6 +106,24 @@ def test_kernels_know_only_arrays_and_the_compiler() -> None:
 def test_the_reference_is_numpy_alone() -> None:
     assert outside_imports("reference") <= {"numpy"} | set(sys.stdlib_module_names)
     assert not package_imports("reference")
+
+
+def test_recipes_use_the_public_interface_alone() -> None:
+    """They are the tutorial: what they need, a reader can use."""
+    for name, tree in TREES.items():
+        if name.split(".")[0] != "recipes" or name in ("recipes", "recipes.report"):
+            continue
+        inside = {module.split(".")[0] for module in package_imports(name)}
+        assert inside <= {"recipes"}, name
+        used = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "fastmlp"
+        }
+        assert used
+        assert used <= set(fastmlp.__all__), name
 
 
 def test_only_one_file_has_jit_options() -> None:

@@ -25,11 +25,15 @@ NAMES = [
     "DivergenceError",
     "FastMLPError",
     "History",
+    "NearestMean",
     "Network",
+    "Race",
     "Trainer",
     "__version__",
     "datasets",
     "kernels",
+    "plot",
+    "race",
     "reference",
 ]
 

@@ -1,8 +1,8 @@
-"""The command line: `fastmlp train`, `evaluate`, `predict`, `info` and `cache`.
+"""The command line: `fastmlp train`, `evaluate`, `predict`, `reproduce`, `race`, `info`, `cache`.
 
 Results go to standard output, progress and complaints to standard error. The exit status is 0
-when all went well, 2 for a mistake of the user's (with one line that says what was expected),
-and 130 when training was interrupted.
+when all went well, 1 where a figure of `reproduce` lies outside its tolerance, 2 for a mistake of
+the user's (with one line that says what was expected), and 130 when training was interrupted.
 """
 
 from __future__ import annotations

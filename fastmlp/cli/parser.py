@@ -18,6 +18,7 @@ OUTPUTS = ("softmax", "sigmoid", "identity")
 LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
 INITIALISERS = ("he", "glorot", "normal", "zeros")
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
+CLOCKS = ("fair", "book")
 DATA_SETS = ("digits", "mnist", "fashion-mnist")
 EPOCHS = 10
 EPOCHS_OF = {"digits": 60}  # 11 steps an epoch: ten epochs are over before it has learned
@@ -59,6 +60,8 @@ def build_parser() -> Parser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_reproduce(commands)
+    _add_race(commands)
 
     info = _command(commands, "info", "show the CPU, threads, cache and versions", "info:info")
     info.add_argument("--json", action="store_true", help="print one JSON object")
@@ -83,40 +86,9 @@ def _add_train(commands: Any) -> None:
     train = _command(commands, "train", "train a network", "train:train")
     _data(train, nargs="?", default="digits", what="what to train on (default: digits)")
 
-    net = train.add_argument_group("network")
-    net.add_argument(
-        "--hidden",
-        type=_sizes,
-        default=[200],
-        metavar="SIZES",
-        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200)",
-    )
-    net.add_argument(
-        "--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (default: relu)"
-    )
-    net.add_argument(
-        "--output", choices=OUTPUTS, help="default: softmax for classes, identity for numbers"
-    )
-    net.add_argument("--init", choices=INITIALISERS, default="he", help="of weights (default: he)")
-    net.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="default: float32"
-    )
-
+    _network(train)
     run = train.add_argument_group("training")
-    run.add_argument(
-        "--loss", choices=LOSSES, help="default: cross_entropy for classes, else squared_error"
-    )
-    run.add_argument(
-        "--optimizer", choices=tuple(LEARNING_RATES), default="adam", help="default: adam"
-    )
-    rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
-    run.add_argument("--learning-rate", type=_positive, metavar="RATE", help=f"default: {rates}")
-    run.add_argument(
-        "--momentum",
-        type=_fraction,
-        metavar="M",
-        help="of sgd, momentum and nesterov (default: 0 for sgd, else 0.9)",
-    )
+    _rule(run)
     run.add_argument("--l2", type=_not_negative, default=0.0, metavar="L2", help="default: 0")
     run.add_argument(
         "--batch-size",
@@ -205,6 +177,65 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
 
+def _add_reproduce(commands: Any) -> None:
+    reproduce = _command(
+        commands,
+        "reproduce",
+        "rebuild a system of a book or notebook beside its published figures",
+        "reproduce:reproduce",
+    )
+    reproduce.add_argument("name", metavar="NAME", nargs="?", help="default: list the names")
+    reproduce.add_argument("--quick", action="store_true", help="a shortened version, in seconds")
+    reproduce.add_argument(
+        "--out", metavar="FOLDER", help="where pictures go (default: reproduced/NAME)"
+    )
+    reproduce.add_argument("--clock", choices=CLOCKS, help="of the race in batches (default: fair)")
+    reproduce.add_argument(
+        "--max-seconds",
+        type=_positive,
+        metavar="S",
+        help="for each batch size of that race (default: 10)",
+    )
+    reproduce.add_argument("--json", action="store_true", help="end with one JSON object on a line")
+
+
+def _add_race(commands: Any) -> None:
+    race = _command(
+        commands, "race", "train with several batch sizes, each for the same time", "race:race"
+    )
+    _data(race, what="what to train on")
+    race.add_argument(
+        "--batch-sizes",
+        type=_batch_sizes,
+        default=[1, 32, 128, None],
+        metavar="SIZES",
+        help="numbers and full, for all samples (default: 1,32,128,full)",
+    )
+    race.add_argument(
+        "--max-seconds",
+        type=_positive,
+        default=10.0,
+        metavar="S",
+        help="for each batch size (default: 10)",
+    )
+    race.add_argument(
+        "--clock",
+        choices=CLOCKS,
+        default="fair",
+        help="fair counts training alone; book measures the loss after every step, and counts that "
+        "(default: fair)",
+    )
+    _network(race)
+    _rule(race)
+    race.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
+    race.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    race.add_argument("--threads", type=_count, metavar="N", help="default: what suits the work")
+    race.add_argument("--history", metavar="FILE.csv", help="save what was measured")
+    race.add_argument("--plot", metavar="FILE.png", help="draw it (needs matplotlib)")
+    race.add_argument("--json", action="store_true", help="end with one JSON object on a line")
+    race.add_argument("--quiet", action="store_true", help="show no progress")
+
+
 def _command(commands: Any, name: str, summary: str, function: str) -> argparse.ArgumentParser:
     """Add a command; its module is imported when it is run."""
     command: argparse.ArgumentParser = commands.add_parser(
@@ -235,6 +266,46 @@ def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> Non
     )
     command.add_argument(
         "--target", metavar="COLUMN", help="the column to predict, in a .csv or .parquet file"
+    )
+
+
+def _network(command: argparse.ArgumentParser) -> None:
+    net = command.add_argument_group("network")
+    net.add_argument(
+        "--hidden",
+        type=_sizes,
+        default=[200],
+        metavar="SIZES",
+        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200)",
+    )
+    net.add_argument(
+        "--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (default: relu)"
+    )
+    net.add_argument(
+        "--output", choices=OUTPUTS, help="default: softmax for classes, identity for numbers"
+    )
+    net.add_argument("--init", choices=INITIALISERS, default="he", help="of weights (default: he)")
+    net.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="default: float32"
+    )
+
+
+def _rule(command: Any) -> None:
+    command.add_argument(
+        "--loss", choices=LOSSES, help="default: cross_entropy for classes, else squared_error"
+    )
+    command.add_argument(
+        "--optimizer", choices=tuple(LEARNING_RATES), default="adam", help="default: adam"
+    )
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
+    command.add_argument(
+        "--learning-rate", type=_positive, metavar="RATE", help=f"default: {rates}"
+    )
+    command.add_argument(
+        "--momentum",
+        type=_fraction,
+        metavar="M",
+        help="of sgd, momentum and nesterov (default: 0 for sgd, else 0.9)",
     )
 
 
@@ -282,3 +353,14 @@ def _batch_size(text: str) -> int | None:
     except argparse.ArgumentTypeError:
         expected = "a positive integer or full"
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
+
+
+def _batch_sizes(text: str) -> list[int | None]:
+    try:
+        sizes = [_batch_size(word.strip()) for word in text.split(",")]
+        if len(set(sizes)) == len(sizes):
+            return sizes
+    except argparse.ArgumentTypeError:
+        pass
+    expected = "different positive integers, or full, with commas between them"
+    raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")

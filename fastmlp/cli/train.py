@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli.parser import DATA_SETS, LEARNING_RATES, default_epochs
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
-__all__ = ["train"]
+__all__ = ["build_network", "build_optimizer", "check_outputs", "train"]
 
 INTERRUPTED = 130
 
 
 def train(arguments: Namespace) -> int:
     """Train as the arguments say; print the held-out accuracy and what it took."""
-    optimizer = _optimizer(arguments)
-    _check_outputs(arguments)
+    optimizer = build_optimizer(arguments)
+    check_outputs(arguments, ("out", "history", "plot"))
     from fastmlp.files import load_named
 
     data = load_named(arguments.data, target=arguments.target)
@@ -55,7 +56,7 @@ def train(arguments: Namespace) -> int:
     return 0
 
 
-def _optimizer(arguments: Namespace) -> Any:
+def build_optimizer(arguments: Namespace) -> Any:
     """Return the optimizer that the arguments name."""
     import fastmlp
 
@@ -70,10 +71,10 @@ def _optimizer(arguments: Namespace) -> Any:
     return fastmlp.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
 
 
-def _check_outputs(arguments: Namespace) -> None:
+def check_outputs(arguments: Namespace, flags: Sequence[str]) -> None:
     """Refuse, before any work is done, what could not be written at its end."""
     taken = {} if arguments.data in DATA_SETS else {os.path.realpath(arguments.data): "DATA"}
-    for flag in ("out", "history", "plot"):
+    for flag in flags:
         path = getattr(arguments, flag)
         if path is None:
             continue
@@ -88,7 +89,25 @@ def _check_outputs(arguments: Namespace) -> None:
 
 
 def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network, Trainer]:
-    """Return the network and its trainer; the data decide what the arguments leave open."""
+    """Return the network and its trainer."""
+    import fastmlp
+
+    net, loss = build_network(arguments, data)
+    trainer = fastmlp.Trainer(
+        net,
+        loss=loss,
+        optimizer=optimizer,
+        batch_size=arguments.batch_size,
+        shuffle=not arguments.no_shuffle,
+        seed=arguments.seed,
+        l2=arguments.l2,
+        threads=arguments.threads,
+    )
+    return net, trainer
+
+
+def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
+    """Return the network and its loss; the data decide what the arguments leave open."""
     import fastmlp
 
     classified = len(data.classes) > 0
@@ -116,17 +135,7 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         input_scale=data.input_scale,
         classes=data.classes if classified else None,
     )
-    trainer = fastmlp.Trainer(
-        net,
-        loss=loss,
-        optimizer=optimizer,
-        batch_size=arguments.batch_size,
-        shuffle=not arguments.no_shuffle,
-        seed=arguments.seed,
-        l2=arguments.l2,
-        threads=arguments.threads,
-    )
-    return net, trainer
+    return net, loss
 
 
 def _save(arguments: Namespace, net: Network, history: History) -> dict[str, str]:

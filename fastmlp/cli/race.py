@@ -1,0 +1,122 @@
+"""`fastmlp race`: several batch sizes, the same time for each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from fastmlp.cli.train import (
+    build_network,
+    build_optimizer,
+    check_outputs,
+    loss_words,
+    number,
+    whole,
+)
+from fastmlp.errors import invalid
+
+if TYPE_CHECKING:
+    from fastmlp.racing import Race
+
+__all__ = ["race"]
+
+INTERRUPTED = 130
+
+
+def race(arguments: Namespace) -> int:
+    """Run a race as the arguments say; print how each batch size did."""
+    optimizer = build_optimizer(arguments)
+    check_outputs(arguments, ("history", "plot"))
+    if arguments.plot is not None:
+        from fastmlp.plot import MOST_CURVES
+
+        if len(arguments.batch_sizes) > MOST_CURVES:
+            sizes = len(arguments.batch_sizes)
+            raise invalid("--batch-sizes", f"at most {MOST_CURVES} with --plot", sizes)
+    import fastmlp
+    from fastmlp.files import load_named
+
+    data = load_named(arguments.data, target=arguments.target)
+    net, loss = build_network(arguments, data)
+    seen: list[Race] = []
+
+    def watch(so_far: Race, label: str) -> None:
+        seen[:] = [so_far]
+        if not arguments.quiet:
+            _show(so_far, label)
+
+    interrupted = False
+    try:
+        fastmlp.race(
+            net,
+            data.x_train,
+            data.y_train,
+            arguments.batch_sizes,
+            arguments.max_seconds,
+            loss=loss,
+            optimizer=optimizer,
+            clock=arguments.clock,
+            shuffle=not arguments.no_shuffle,
+            seed=arguments.seed,
+            threads=arguments.threads,
+            watch=watch,
+        )
+    except KeyboardInterrupt:
+        interrupted = True
+    saved = _save(arguments, seen[0]) if seen else {}
+    if interrupted:
+        listing = "".join(f"; {what} saved to {path}" for what, path in saved.items())
+        print("fastmlp: interrupted" + listing, file=sys.stderr)
+        return INTERRUPTED
+    _report(arguments, seen[0], data.name, saved)
+    return 0
+
+
+def _show(so_far: Race, label: str) -> None:
+    """Print one measurement to standard error."""
+    run = so_far.histories[label]
+    sys.stderr.write(
+        f"batch size {label}  {run.seconds[-1]:.2f} s  {run.steps[-1]} steps  "
+        f"{run.epochs[-1]:.2f} epochs  {loss_words(run.loss[-1])}\n"
+    )
+    sys.stderr.flush()
+
+
+def _save(arguments: Namespace, result: Race) -> dict[str, str]:
+    """Write what was asked for; return the paths by what they hold."""
+    saved = {}
+    if arguments.history is not None:
+        result.to_csv(arguments.history)
+        saved["history"] = arguments.history
+    if arguments.plot is not None:
+        result.plot(arguments.plot)
+        saved["plot"] = arguments.plot
+    return saved
+
+
+def _report(arguments: Namespace, result: Race, data: str, saved: dict[str, str]) -> None:
+    """Print a line for each batch size, best first, and if asked one JSON object."""
+    runs = sorted(result.histories.items(), key=lambda item: item[1].loss[-1])
+    for label, run in runs:
+        print(
+            f"batch size {label}: training {loss_words(run.loss[-1])} after "
+            f"{run.seconds[-1]:.3f} s, {run.steps[-1]} steps, {run.epochs[-1]:.4g} epochs"
+        )
+    for what, path in saved.items():
+        print(f"{what} saved to {path}")
+    if arguments.json:
+        batches = {
+            label: {
+                "loss": number(run.loss[-1]),
+                "accuracy": number(run.accuracy[-1]),
+                "seconds": run.seconds[-1],
+                "steps": run.steps[-1],
+                "epochs": whole(run.epochs[-1]),
+            }
+            for label, run in result.histories.items()
+        }
+        files = {what: saved.get(what) for what in ("history", "plot")}
+        outcome = {"data": data, "clock": arguments.clock, "batch_sizes": batches, **files}
+        print(json.dumps(outcome, allow_nan=False))
