@@ -1,4 +1,4 @@
-"""Data sets to train on: digits (comes with scikit-learn), MNIST and Fashion-MNIST (IDX files).
+"""Data sets to train on: digits (comes with scikit-learn), MNIST, Fashion-MNIST, image folders.
 
 The MNIST files are looked for in ``$FASTMLP_DATA/mnist`` and ``$FASTMLP_DATA/fashion-mnist``,
 then in the user's cache, then downloaded into it.
@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
 from fastmlp.idx import find_idx, read_idx
+from fastmlp.images import find_images, find_parts, read_images
 
-__all__ = ["Dataset", "hold_out", "load_digits", "load_fashion_mnist", "load_mnist"]
+__all__ = [
+    "Dataset",
+    "hold_out",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_image_folder",
+    "load_mnist",
+]
 
 MIRRORS = {
     "mnist": (
@@ -183,6 +191,61 @@ def load_fashion_mnist() -> Dataset:
     (10000, 784)
     """
     return _load_images("fashion-mnist")
+
+
+def load_image_folder(path: str | os.PathLike[str], *, seed: int = 0) -> Dataset:
+    """Return the data set in a folder of images, a folder for each class; needs the extra `data`.
+
+    - ``train/3/a.png``, ``valid/3/b.png``: what is in ``valid`` (or ``test``) is held out.
+    - ``3/a.png``, or ``train`` alone: a quarter is held out, class by class.
+
+    Parameters
+    ----------
+    path : the folder.
+    seed : of the choice of the images held out.
+
+    Returns
+    -------
+    Dataset of uint8 features, a grey image being height * width of them, a coloured one three
+    times as many, `input_scale` 1/255. Classes are the folders' names, as integers where all are.
+
+    Raises
+    ------
+    DataError
+        If there are no images, if they differ in size or colour, or if one is damaged.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("train/3", "train/7", "valid/3", "valid/7"):
+    ...     (folder / name).mkdir(parents=True)
+    ...     Image.new("L", (28, 28)).save(folder / name / "a.png")
+    >>> data = load_image_folder(folder)
+    >>> data.x_train.shape, data.x_test.shape, data.classes.tolist()
+    ((2, 784), (2, 784), [3, 7])
+    """
+    folder = Path(path)
+    parts = find_parts(folder)
+    found = [{} if part is None else find_images(part) for part in parts or ()]
+    if not found or not found[0]:
+        raise DataError(
+            f"{folder}: expected images in folders of classes, as train/3/a.png, got none"
+        )
+    names = sorted({name for part in found for name in part})
+    if all(name.isascii() and name.isdigit() for name in names):
+        names.sort(key=int)
+        classes: NDArray[Any] = np.array([int(name) for name in names])
+    else:
+        classes = np.array(names)
+    code = {name: i for i, name in enumerate(names)}
+    listed = [[(file, code[name]) for name in part for file in part[name]] for part in found]
+    x = read_images([file for part in listed for file, _ in part])
+    y = np.array([label for part in listed for _, label in part], np.int64)
+    train, test = np.split(np.arange(len(y)), [len(listed[0])])
+    if not listed[1]:
+        train, test = hold_out(y, seed=seed)
+    return Dataset(x[train], y[train], x[test], y[test], classes, 1 / 255, str(folder))
 
 
 def _load_images(name: str) -> Dataset:

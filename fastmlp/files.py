@@ -1,4 +1,4 @@
-"""Data from the user's own files: .npz, a folder of IDX files, .csv and .parquet.
+"""Data from the user's own files: .npz, a folder of IDX files or images, .csv and .parquet.
 
 Whatever cannot be trained on is refused here, by a name the user knows: file, array, column.
 """
@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets import Dataset, hold_out, load_digits, load_fashion_mnist, load_mnist
+from fastmlp.datasets import (
+    Dataset,
+    hold_out,
+    load_digits,
+    load_fashion_mnist,
+    load_image_folder,
+    load_mnist,
+)
 from fastmlp.errors import DataError, invalid
 from fastmlp.idx import find_idx, read_idx
+from fastmlp.images import find_parts
 from fastmlp.npz import read_npy, read_npz
 
 if TYPE_CHECKING:
@@ -69,6 +77,7 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
 
     - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`.
     - A folder with the four IDX files of MNIST by their usual names, gzipped or plain.
+    - A folder of images, as `datasets.load_image_folder` takes it.
     - ``.csv`` or ``.parquet``: one column is the target, all others are numeric features. Needs
       the extra ``data``.
 
@@ -110,10 +119,12 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
         return _split(path, x, y, seed, f"{path}: {target}")
     _refuse_target(target)
     if path.is_dir():
+        if find_parts(path) is not None:
+            return load_image_folder(path, seed=seed)
         return _load_idx_folder(path)
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files, "
+            f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files or images, "
             f"got {path.suffix or 'a name without suffix'}"
         )
     arrays = read_npz(path, (*_PARTS, "x", "y"))
@@ -186,7 +197,7 @@ def _load_idx_folder(folder: Path) -> Dataset:
     for name in _IDX_PARTS:
         path = find_idx(folder, name)
         if path is None:
-            raise DataError(f"{folder}: expected a file {name}.gz or {name}, got neither")
+            raise DataError(f"{folder}: expected images or a file {name}.gz or {name}, got neither")
         arrays.append(read_idx(path))
     return _join(folder, *arrays)
 

@@ -73,8 +73,10 @@ class NearestMean(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         """Return the distance of each sample from each mean, (n_samples, n_classes)."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        found: NDArray[Any] = pairwise_distances(rows, self.means_, metric=_METRICS[self.norm])
-        return found / (rows.shape[1] if self.norm == "l1" else np.sqrt(rows.shape[1]))
+        total = pairwise_distances(rows, self.means_, metric=_METRICS[self.norm])
+        n = rows.shape[1]
+        mean: NDArray[Any] = total / (n if self.norm == "l1" else np.sqrt(n))
+        return mean
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
         """Return the class whose mean is nearest, (n_samples,)."""

@@ -35,7 +35,7 @@ ORDER = [
     ["optimizers"],
     ["training"],
     ["racing"],
-    ["idx", "npz"],
+    ["idx", "images", "npz"],
     ["datasets"],
     ["files"],
     ["benchmarks", "warmup"],

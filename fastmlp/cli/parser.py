@@ -261,7 +261,7 @@ def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> Non
         "data",
         metavar="DATA",
         help=f"{what}: {', '.join(DATA_SETS)}, a .npz, .csv or .parquet file, "
-        "or a folder of IDX files",
+        "or a folder of IDX files or images",
         **options,
     )
     command.add_argument(

@@ -46,7 +46,7 @@ def run(
     )
     history = trainer.fit(x, y, epochs=30, validation=test, record="step")
     report.say(f"30 iterations, all samples: {history}")
-    rises = np.sum(np.diff(history.loss) >= 0)
+    rises = np.count_nonzero(np.diff(history.loss) >= 0)
     report.figure("iterations without a fall of the loss", rises, 0, 0, 0)
     report.picture("histories", history.plot)
 
@@ -56,7 +56,7 @@ def run(
     )
     trainer.fit(x, y, epochs=2, callbacks=(lines,))
     report.figure(f"updates in two epochs, batches of {large}", len(lines.losses), 6, 6, 6)
-    rises = np.sum(np.diff(lines.losses) >= 0)
+    rises = np.count_nonzero(np.diff(lines.losses) >= 0)
     report.figure("updates without a fall of the loss", rises, 0, 0, 0)
 
     seconds = max_seconds or (1.0 if quick else 10.0)

@@ -34,8 +34,8 @@ def run(report: Report, quick: bool = False) -> None:
             ("training", y, 6131, 6265),
             ("validation", valid[1], 1010, 1028),
         ):
-            report.figure(f"{name} threes", np.sum(targets == 1), threes, threes, threes)
-            report.figure(f"{name} sevens", np.sum(targets == 0), sevens, sevens, sevens)
+            report.figure(f"{name} threes", np.count_nonzero(targets == 1), threes, threes, threes)
+            report.figure(f"{name} sevens", np.count_nonzero(targets == 0), sevens, sevens, sevens)
     derivative(report)
     pixel_similarity(report, x, y, *valid, quick)
     roller_coaster(report)
@@ -57,11 +57,16 @@ def derivative(report: Report) -> None:
         x = np.array([point])
         slope = np.empty_like(x)
         fastmlp.kernels.squared_error_backward(x, np.zeros_like(x), slope)
-        near = approx_fprime(x[0], lambda values: float(values @ values), 1e-6)
+        near = approx_fprime(x[0], sum_of_squares, 1e-6)
         report.say(f"derivative of x² at {list(point)}: {slope[0].tolist()}")
         name = f"derivative of x² at {point[-1]:g}"
         report.figure(name, slope[0, -1], published, published, published)
         report.figure(f"{name}, difference from finite ones", np.abs(slope - near).max(), high=1e-4)
+
+
+def sum_of_squares(values: Array) -> float:
+    """Return Σ x²."""
+    return float(values @ values)
 
 
 def pixel_similarity(
@@ -101,7 +106,9 @@ def roller_coaster(report: Report) -> None:
         curves[f"step {step}"] = (time, net.predict(powers)[:, 0])
     losses = [*trainer.history.loss, net.evaluate(powers, speed)["loss"]]
     report.say(f"roller coaster: squared error {losses[0]:.1f}, after 100 steps {losses[-1]:.1f}")
-    report.figure("roller coaster: steps without a fall", np.sum(np.diff(losses) >= 0), 0, 0, 0)
+    report.figure(
+        "roller coaster: steps without a fall", np.count_nonzero(np.diff(losses) >= 0), 0, 0, 0
+    )
     report.picture(
         "roller-coaster",
         fastmlp.plot.plot_curves,
