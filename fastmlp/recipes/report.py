@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from fastmlp.errors import FastMLPError
 
@@ -105,7 +105,7 @@ class Report:
     def figure(
         self,
         name: str,
-        ours: float,
+        ours: SupportsFloat,
         published: float | None = None,
         low: float = -math.inf,
         high: float = math.inf,
