@@ -8,9 +8,21 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastmlp.kernels.layout import Sizes
-from fastmlp.kernels.target import ALIGNMENT, BLOCK_ROWS, TILE_ROWS
+from fastmlp.kernels.sparse import BOUND, MOST_VECTORS
+from fastmlp.kernels.target import (
+    ALIGNMENT,
+    BLOCK_ROWS,
+    SCRATCH_ROWS,
+    SPAN_BYTES,
+    TILE_ROWS,
+    VECTOR_BYTES,
+)
 
-__all__ = ["Workspace", "aligned_zeros", "block_rows"]
+__all__ = ["Entries", "Workspace", "aligned_zeros", "block_rows"]
+
+# With fewer entries of a sample, or fewer samples, a span is not worth to be begun.
+_ENTRIES_A_SPAN = 12
+_ROWS_A_SPAN = 4
 
 
 def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -46,3 +58,48 @@ class Workspace:
         self.activations = aligned_zeros(self.capacity * sizes.columns, dtype)
         self.deltas = aligned_zeros(self.capacity * (sizes.columns - first_level), dtype)
         self.results = np.zeros((self.capacity, 3))
+
+
+class Entries:
+    """Room for a block of samples as entries; see `kernels.entries`.
+
+    Parameters
+    ----------
+    features, outputs : int
+        Of the first layer; outputs in bytes of a row of a panel.
+    rows, capacity : int
+        Samples of a block, and rows of the workspace.
+    density : float
+        Share of the elements that are not zero.
+    most : int
+        Entries that one sample can have.
+    """
+
+    @classmethod
+    def none(cls, dtype: DTypeLike) -> Entries:
+        """Return no room: the block is held dense."""
+        self = cls.__new__(cls)
+        self.span = self.reach = 0
+        self.values, self.columns, self.bounds = (
+            np.zeros(0, kind) for kind in (dtype, np.int32, np.int64)
+        )
+        return self
+
+    def __init__(
+        self, features: int, panel_bytes: int, rows: int, capacity: int, density: float, most: int,
+        dtype: DTypeLike,
+    ) -> None:  # fmt: skip
+        vectors = panel_bytes // VECTOR_BYTES
+        strip = -(-vectors // -(-vectors // MOST_VECTORS)) * VECTOR_BYTES
+        groups = -(-(features + 1) // SCRATCH_ROWS)
+        wide = max(SPAN_BYTES // strip, int(_ENTRIES_A_SPAN / max(density, 1e-9)))
+        if rows < _ROWS_A_SPAN:
+            wide = groups * SCRATCH_ROWS
+        self.span = max(1, min(groups, wide // SCRATCH_ROWS)) * SCRATCH_ROWS
+        self.reach = min(self.span, most + 1)
+        spans = features // self.span + 1
+        half = -(-max(spans * self.reach, features + 1) * capacity // ALIGNMENT) * ALIGNMENT
+        self.values = aligned_zeros(2 * half, dtype)
+        self.columns = aligned_zeros(2 * half, np.int32)
+        bounds = (spans * capacity + groups * SCRATCH_ROWS) * BOUND + groups
+        self.bounds = aligned_zeros(bounds, np.int64)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.buffers import aligned_zeros, block_rows
+from fastmlp.buffers import Entries, aligned_zeros, block_rows
 from fastmlp.kernels import layout, step, updates
 from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
-from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS
+from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, skips_zeros
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
 from fastmlp.threads import Pace, granted, wanted
@@ -36,6 +36,7 @@ def forward(
     loss: int = layout.NO_LOSS,
     out: NDArray[Any] | None = None,
     threads: int | None = None,
+    zero_skipping: bool | None = None,
 ) -> NDArray[np.float64]:
     """Run all samples through the network.
 
@@ -51,6 +52,7 @@ def forward(
     work = parameters.operations(samples.n)
     threads = min(blocks, wanted(threads, work, work))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
+    entries = entries_for(parameters, samples, block, space.capacity, zero_skipping)
     sums = np.zeros((blocks, 3))
     rates = np.zeros(layout.RATES)
     rates[layout.INPUT_SCALE] = parameters.input_scale
@@ -60,12 +62,17 @@ def forward(
     for first in range(0, blocks, stride):
         with granted(threads) as parts:
             settings = np.array(
-                [updates.NONE, loss, 0, block, space.capacity, parts, 0, 0], np.int64
-            )
+                [
+                    updates.NONE, loss, 0, block, space.capacity, parts, 0, 0,
+                    entries.span > 0, entries.span, entries.reach,
+                ],
+                np.int64,
+            )  # fmt: skip
             kernel = step.infer_parallel if parts > 1 else step.infer
             kernel(
                 parameters.table, parameters.buffer, none, space.activations, space.deltas,
-                space.results, np.zeros(0), sums, samples.x, samples.source, targets.labels,
+                entries.values, entries.columns, entries.bounds, space.results, np.zeros(0), sums,
+                samples.x, samples.source, samples.indices, samples.row_starts, targets.labels,
                 targets.values, np.zeros(0) if weight is None else weight, _NO_ROWS, settings,
                 rates, out, samples_part.address(parameters.dtype), first,
                 min(blocks, first + stride), samples.n,
@@ -73,6 +80,23 @@ def forward(
     parameters.return_workspace(space)
     total: NDArray[np.float64] = sums.sum(axis=0)
     return total
+
+
+def entries_for(
+    parameters: Parameters, samples: Samples, rows: int, capacity: int, zero_skipping: bool | None
+) -> Entries:
+    """Return room for the entries of a block, or none at all where zeros are not to be skipped."""
+    table, itemsize = parameters.table, parameters.dtype.itemsize
+    panel = int(table[0, layout.OUTPUT_WIDTH]) * itemsize
+    density = samples.density()
+    if zero_skipping is None:
+        outputs = parameters.sizes[1] * itemsize
+        zero_skipping = skips_zeros(density, -(-min(panel, outputs) // VECTOR_BYTES))
+    if not zero_skipping:
+        return Entries.none(parameters.dtype)
+    return Entries(
+        parameters.sizes[0], panel, rows, capacity, density, samples.most, parameters.dtype
+    )
 
 
 class Rule(NamedTuple):
@@ -108,6 +132,7 @@ class TrainingPass:
         states: tuple[NDArray[Any], NDArray[Any]] | None = None,
         threads: int | None = None,
         epochs: int = 1,
+        zero_skipping: bool | None = None,
     ) -> None:
         self.parameters = parameters
         self.batch = batch
@@ -122,10 +147,14 @@ class TrainingPass:
         self.seconds = 0.0
         self._rule = rule
         self._data: tuple[Any, ...] = (
-            samples.x, samples.source, targets.labels, targets.values, weight
+            samples.x, samples.source, samples.indices, samples.row_starts, targets.labels,
+            targets.values, weight,
         )  # fmt: skip
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
+        self._entries = entries_for(
+            parameters, samples, self.block, self._space.capacity, zero_skipping
+        )
         self._transposed = parameters.empty_transposed()
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
@@ -188,7 +217,7 @@ class TrainingPass:
         settings = np.array(
             [
                 self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts,
-                1, self._scratch,
+                1, self._scratch, self._entries.span > 0, self._entries.span, self._entries.reach,
             ],
             np.int64,
         )  # fmt: skip
@@ -196,9 +225,10 @@ class TrainingPass:
         return bool(
             kernel(
                 self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
-                *self._states, self._space.activations, self._space.deltas, self._space.results,
-                self._squares, self._running, self.records, *self._data, self.order, settings,
-                self._rates, self._out, *self._addresses, self._progress, steps_before, stop,
+                *self._states, self._space.activations, self._space.deltas, self._entries.values,
+                self._entries.columns, self._entries.bounds, self._space.results, self._squares,
+                self._running, self.records, *self._data, self.order, settings, self._rates,
+                self._out, *self._addresses, self._progress, steps_before, stop,
             )
         )  # fmt: skip
 
@@ -215,4 +245,4 @@ class TrainingPass:
     def close(self) -> None:
         """Give the buffers back and let go of the data; the figures stay."""
         self.parameters.return_workspace(self._space)
-        self._data, self._owner = (), None
+        self._data, self._owner, self._entries = (), None, Entries.none(self.parameters.dtype)

@@ -67,8 +67,8 @@ class Trainer:
     threads : int or None
         None decides by the work and the machine. Results do not depend on it, to the last bit.
     zero_skipping : bool or None
-        Whether to leave out multiplications by zeros of x. This version never does: None and
-        False are the same, True is refused.
+        Whether to leave out multiplications by zeros of x. None does where they are many enough
+        to gain by it. Results do not depend on it, to the last bit.
 
     Attributes
     ----------
@@ -116,8 +116,9 @@ class Trainer:
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
-        if zero_skipping not in (None, False):
-            raise invalid("zero_skipping", "None or False in this version", zero_skipping)
+        if zero_skipping not in (None, False, True):
+            raise invalid("zero_skipping", "None, True or False", zero_skipping)
+        self.zero_skipping = zero_skipping
         self._random = np.random.default_rng(check_integer("seed", seed, 0, none=True))
         self.history = History()
         self.n_samples = 0
@@ -231,7 +232,7 @@ class Trainer:
         rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
         self._pass = run = TrainingPass(
             net, samples, targets, weight, self._loss_code, rule, batch,
-            (state.first, state.second), self.threads, epochs,
+            (state.first, state.second), self.threads, epochs, self.zero_skipping,
         )  # fmt: skip
         run.advance(0)  # compiles, or loads from the cache, before the clock starts
         self._notify(observers, "on_train_begin")

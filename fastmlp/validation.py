@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 _KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
+_NO_INDICES = np.zeros(0, np.int32)
+_NO_INDICES.flags.writeable = False
+_ROWS_LOOKED_AT = 256  # to see how many zeros there are
 _CHUNK = 1 << 20  # elements looked at together, so that no check copies the data
 
 
@@ -86,13 +89,36 @@ class Samples(NamedTuple):
     x: NDArray[np.uint8]  # the bytes from the first element to the last
     source: NDArray[np.int64]  # kind, first element, steps between rows and between columns
     n: int
-    owner: Any  # keeps the memory alive
+    owner: Any  # keeps the memory alive: a matrix, or a CSR matrix
+    indices: NDArray[np.int32] = _NO_INDICES  # of a CSR matrix, read-only
+    row_starts: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    @property
+    def most(self) -> int:
+        """Entries that one sample can have."""
+        if len(self.row_starts):
+            return int(np.diff(self.row_starts).max())
+        return int(self.owner.shape[1])
+
+    def density(self) -> float:
+        """Return the share of elements that are not zero, for dense data those of some rows."""
+        if len(self.row_starts):
+            return float(self.row_starts[-1] / (self.n * self.owner.shape[1]))
+        rows = self.owner[:: -(-self.n // _ROWS_LOOKED_AT)]
+        return float(np.count_nonzero(rows) / rows.size)
+
+
+def _readable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers in a dtype that the kernels read."""
+    if array.dtype in _KINDS:
+        return array
+    exact = array.dtype.kind == "f" or array.dtype.itemsize <= 2
+    single = exact and array.dtype.itemsize <= 4
+    return array.astype(np.float32 if single else np.float64)  # also from another byte order
 
 
 def _as_matrix(name: str, x: Any) -> NDArray[Any]:
     """Return x as a 2-D array of a dtype that the kernels read."""
-    if hasattr(x, "toarray") and hasattr(x, "tocsr"):  # a scipy.sparse matrix or array
-        x = x.toarray()
     try:
         array = np.asarray(x)
     except (TypeError, ValueError) as error:
@@ -109,13 +135,43 @@ def _as_matrix(name: str, x: Any) -> NDArray[Any]:
             name, "a 2-D array (samples, features)", f"{array.ndim} dimension(s); for one sample "
             "use x.reshape(1, -1)",
         )  # fmt: skip
-    if array.dtype not in _KINDS:  # also another byte order
-        exact = array.dtype.kind == "f" or array.dtype.itemsize <= 2
-        single = exact and array.dtype.itemsize <= 4
-        array = array.astype(np.float32 if single else np.float64)
+    array = _readable(array)
     if array.ndim > 2:
         array = array.reshape(len(array), math.prod(array.shape[1:]))
     return array
+
+
+def _is_sparse(x: Any) -> bool:
+    """Return whether x is a scipy.sparse matrix or array."""
+    return hasattr(x, "toarray") and hasattr(x, "tocsr")
+
+
+def _sparse_samples(name: str, x: Any, finite: bool) -> Samples:
+    """Return a sparse matrix for the kernels, its memory in place where they can read it."""
+    if len(x.shape) != 2:
+        raise invalid(name, "a matrix (samples, features)", f"{len(x.shape)} dimension(s)")
+    try:
+        if hasattr(x, "check_format"):  # scipy converts without a look at the indices
+            x.check_format(full_check=True)
+        matrix = x.tocsr()
+    except ValueError as error:
+        raise invalid(name, "a valid sparse matrix", error) from None
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy() if matrix is x else matrix
+        matrix.sum_duplicates()
+    if matrix.dtype.kind not in "biuf":
+        raise invalid(name, "a matrix of numbers", f"dtype {matrix.dtype}")
+    data = np.ascontiguousarray(_readable(matrix.data))
+    if finite and data.dtype.kind == "f" and not np.isfinite(data).all():
+        bad = int(np.flatnonzero(~np.isfinite(data))[0])
+        row = int(np.searchsorted(matrix.indptr, bad, side="right")) - 1
+        place = f"[{row}, {matrix.indices[bad]}]"
+        raise invalid(name, "finite numbers", f"{data[bad]} at {place}")
+    source = np.array([_KINDS[data.dtype], 0, 0, 1], np.int64)
+    indices = np.ascontiguousarray(matrix.indices, np.int32)[:]
+    indices.flags.writeable = False
+    starts = np.array(matrix.indptr, np.int64)
+    return Samples(_as_bytes(data), source, matrix.shape[0], matrix, indices, starts)
 
 
 def as_samples(x: Any, features: int, name: str = "x", finite: bool = True) -> Samples:
@@ -125,27 +181,36 @@ def as_samples(x: Any, features: int, name: str = "x", finite: bool = True) -> S
     ----------
     x : array-like of shape (n, features), or (n, ...) with `features` elements a sample
         uint8, float32 and float64 are read in place, in any order, read-only or mapped from a
-        file; other numbers are converted, sparse matrices made dense.
+        file; other numbers are converted. Sparse matrices are read as CSR.
     features : int
         How many columns are expected.
     """
-    array = _as_matrix(name, x)
-    if array.shape[1] != features:
-        raise invalid(name, f"{features} features a sample", f"shape {np.shape(x)}")
-    if len(array) == 0:
-        raise invalid(name, "at least one sample", "none")
+    sparse = _is_sparse(x)
+    array = x if sparse else _as_matrix(name, x)
+    if not sparse or len(x.shape) == 2:
+        if array.shape[1] != features:
+            raise invalid(name, f"{features} features a sample", f"shape {np.shape(x)}")
+        if array.shape[0] == 0:
+            raise invalid(name, "at least one sample", "none")
+    if sparse:
+        return _sparse_samples(name, x, finite)
     if finite and array.dtype.kind == "f":
         check_finite(name, array)
     item = array.itemsize
     odd = any(step % item for step in array.strides) or not array.flags.aligned
     if odd or array.size == 0:
         array = np.ascontiguousarray(array)
-    low, high = np.lib.array_utils.byte_bounds(array)
-    memory = np.asarray(_Bytes(low, high - low, array))
+    low = np.lib.array_utils.byte_bounds(array)[0]
     first = (array.ctypes.data - low) // item
     steps = [step // item for step in array.strides]
     source = np.array([_KINDS[array.dtype], first, *steps], np.int64)
-    return Samples(memory, source, len(array), array)
+    return Samples(_as_bytes(array), source, len(array), array)
+
+
+def _as_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the memory of an array, from its first element to its last, as read-only bytes."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return np.asarray(_Bytes(low, high - low, array))
 
 
 class _Bytes:

@@ -86,7 +86,18 @@ CAPACITY: Final = 4  # rows of the workspace
 PARTS: Final = 5  # shares of the work, one a thread
 LEARN: Final = 6  # whether samples go back as well as forward
 SCRATCH: Final = 7  # elements at the end of `gradient` that each part has for itself
+SKIPS: Final = 8  # whether level 0 is held as entries, without its zeros
+SPAN: Final = 9  # features that are worked on together where it is
+REACH: Final = 10  # the most entries that one sample has in a span
+SETTINGS: Final = 11
 NO_LOSS: Final = -1  # for LOSS
+
+# Phases of a step, and ALL of the first three for one thread.
+GATHER: Final = 0
+FIRST_LAYER: Final = 1
+REST: Final = 2
+UPDATE_WEIGHTS: Final = 3
+ALL: Final = 4
 
 # Fields of `rates`, float64.
 LEARNING_RATE: Final = 0

@@ -1,7 +1,8 @@
 """The first half of a step: samples forward to their outputs, and their errors back.
 
-`samples_part` is one thread's share of a block of samples: gather the rows, all layers forward,
-loss and output delta, hidden deltas back to level 1. Inference is the same without the way back.
+`samples_part` is one thread's share of one of three phases: gather the rows of a block; the first
+layer's product; all that follows, sample by sample: the other layers, loss and output delta, hidden
+deltas back to level 1. Inference is the same without the way back.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from numpy.typing import NDArray
 
 from fastmlp.kernels.activations import activate, multiply_by_derivative
 from fastmlp.kernels.dense import product
+from fastmlp.kernels.entries import forward_entries, gather_entries, transpose_entries
 from fastmlp.kernels.layout import (
     ACTIVATION,
+    ALL,
     CAPACITY,
     COLUMN_STEP,
     CORRECT,
     FIRST,
+    FIRST_LAYER,
     FLOAT32,
+    GATHER,
     INPUT_BEFORE,
     INPUT_SCALE,
     INPUT_WIDTH,
@@ -34,6 +39,8 @@ from fastmlp.kernels.layout import (
     OUTPUT_WIDTH,
     OUTPUTS,
     ROW_STEP,
+    SKIPS,
+    SPAN,
     TRANSPOSED,
     TRANSPOSED_ROW,
     UINT8,
@@ -43,6 +50,7 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.losses import is_predicted, loss_row, output_row
 from fastmlp.kernels.memory import scratch_like
+from fastmlp.kernels.shares import cuts_columns, share_of_columns, share_of_rows
 from fastmlp.kernels.target import TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
 from fastmlp.kernels.unit import Unit
@@ -57,12 +65,15 @@ SQUARES_ROWS: Final = 64
 
 @device
 def gather_rows(
-    x: Array, source: Array, order: Array, position: int, features: int, scale: float,
-    activations: Array, width: int, capacity: int, top: int, bottom: int,
+    x: Array, source: Array, indices: Array, row_starts: Array, order: Array, position: int,
+    features: int, scale: float, activations: Array, width: int, capacity: int, top: int,
+    bottom: int,
 ) -> None:  # fmt: skip
     """Write rows [top, bottom) of level 0: x[order[position + r]] · scale, in the compute dtype.
 
     x : (bytes,) uint8, read. order : (n,) int64, or empty for the rows as they stand.
+    indices : int32, row_starts : int64, the columns of x and where its rows begin if it is sparse
+    (CSR), else empty.
     """
     real = activations.dtype.type
     factor = real(scale)
@@ -73,7 +84,22 @@ def gather_rows(
         sample = order[position + r] if order.shape[0] > 0 else position + r
         first = source[FIRST] + sample * source[ROW_STEP]
         step = source[COLUMN_STEP]
-        for panel in range(panels):
+        for panel in range(panels if row_starts.shape[0] > 0 else 0):
+            at = (panel * capacity + r) * width
+            activations[at : at + min(width, features - panel * width)] = real(0)
+        for i in range(
+            row_starts[sample] if row_starts.shape[0] > 0 else 0,
+            row_starts[sample + 1] if row_starts.shape[0] > 0 else 0,
+        ):
+            j = indices[i]
+            at = (j // width * capacity + r) * width + j % width
+            if source[KIND] == UINT8:
+                activations[at] = real(x[i]) * factor
+            elif source[KIND] == FLOAT32:
+                activations[at] = real(singles[i]) * factor
+            else:
+                activations[at] = real(doubles[i]) * factor
+        for panel in range(panels if row_starts.shape[0] == 0 else 0):
             count = min(width, features - panel * width)
             at = (panel * capacity + r) * width
             out = activations[at : at + count]
@@ -103,48 +129,73 @@ def gather_rows(
 
 
 @device
-def forward_rows(
-    table: Array, parameters: Array, activations: Array, capacity: int, top: int, bottom: int
-) -> None:
-    """Compute all levels of rows [top, bottom) from level 0; the last level gets its logits.
+def forward_layer(
+    table: Array, layer: int, parameters: Array, activations: Array, capacity: int,
+    first_vector: int, end_vector: int, top: int, bottom: int,
+) -> None:  # fmt: skip
+    """Compute the products of a layer for rows [top, bottom), in a range of vectors of columns.
 
-    activations : (capacity · columns,), level 0 read, the others written.
+    activations : (capacity · columns,), the layer's input level read, its output level written.
     """
     lanes = VECTOR_BYTES // activations.itemsize
     real = activations.dtype.type
     rows, one = bottom - top, np.int64(1)  # a literal would compile `product` once more
-    layers = table.shape[0]
-    for layer in range(layers):
-        depth, outputs = table[layer, INPUTS] + 1, table[layer, OUTPUTS]
-        row = table[layer, WEIGHTS_ROW]
-        in_width, out_width = table[layer, INPUT_WIDTH], table[layer, OUTPUT_WIDTH]
-        hidden = layer + 1 < layers
-        whole = (outputs + lanes - 1) // lanes * lanes
-        panels = outputs // out_width + 1 if hidden else 1
-        for panel in range(panels):
-            j = panel * out_width
-            c_at = capacity * (table[layer, OUTPUT_BEFORE] + j) + top * out_width
-            for k in range(0, depth, in_width):
-                product(
-                    activations,
-                    capacity * (table[layer, INPUT_BEFORE] + k) + top * in_width, in_width,
-                    one,
-                    parameters, table[layer, WEIGHTS] + k * row + j, row,
-                    min(in_width, depth - k),
-                    activations, c_at, out_width, rows, min(out_width, whole - j),
-                    RESUME if k > 0 else STORE, real(0),
-                )  # fmt: skip
-            if hidden:
-                activate(table[layer, ACTIVATION], activations[c_at : c_at + rows * out_width])
-        if hidden:
-            # Activation of padding need not be zero, and a padded unit that is not is a bias.
-            first = outputs % out_width
-            c_at = capacity * (table[layer, OUTPUT_BEFORE] + outputs - first) + top * out_width
-            for r in range(rows):
-                padding = activations[c_at + r * out_width + first : c_at + (r + 1) * out_width]
-                padding[0] = real(1)
-                for j in range(1, padding.shape[0]):
-                    padding[j] = real(0)
+    depth, row = table[layer, INPUTS] + 1, table[layer, WEIGHTS_ROW]
+    in_width, out_width = table[layer, INPUT_WIDTH], table[layer, OUTPUT_WIDTH]
+    j = first_vector * lanes
+    while j < end_vector * lanes:
+        panel = j // out_width
+        end = min(end_vector * lanes, (panel + 1) * out_width)
+        c_at = (
+            capacity * (table[layer, OUTPUT_BEFORE] + panel * out_width)
+            + top * out_width + j - panel * out_width
+        )  # fmt: skip
+        for k in range(0, depth, in_width):
+            product(
+                activations, capacity * (table[layer, INPUT_BEFORE] + k) + top * in_width,
+                in_width, one, parameters, table[layer, WEIGHTS] + k * row + j, row,
+                min(in_width, depth - k), activations, c_at, out_width, rows, end - j,
+                RESUME if k > 0 else STORE, real(0),
+            )  # fmt: skip
+        j = end
+
+
+@device
+def vectors_of_layer(table: Array, layer: int, itemsize: int) -> int:
+    """Return how many vectors a layer's outputs fill."""
+    lanes = VECTOR_BYTES // itemsize
+    vectors: int = (table[layer, OUTPUTS] + lanes - 1) // lanes
+    return vectors
+
+
+@device
+def forward_rows(
+    table: Array, parameters: Array, activations: Array, capacity: int, top: int, bottom: int
+) -> None:
+    """Compute all levels of rows [top, bottom) from the first layer's products on.
+
+    activations : (capacity · columns,), level 1 completed, those after it written. The last level
+    gets its logits.
+    """
+    real = activations.dtype.type
+    rows, layers, itemsize = bottom - top, table.shape[0], activations.itemsize
+    for layer in range(layers - 1):
+        outputs, width = table[layer, OUTPUTS], table[layer, OUTPUT_WIDTH]
+        for j in range(0, outputs + 1, width):
+            at = capacity * (table[layer, OUTPUT_BEFORE] + j) + top * width
+            activate(table[layer, ACTIVATION], activations[at : at + rows * width])
+        # Activation of padding need not be zero, and a padded unit that is not is a bias.
+        first = outputs % width
+        at = capacity * (table[layer, OUTPUT_BEFORE] + outputs - first) + top * width
+        for r in range(rows):
+            padding = activations[at + r * width + first : at + (r + 1) * width]
+            padding[0] = real(1)
+            for j in range(1, padding.shape[0]):
+                padding[j] = real(0)
+        forward_layer(
+            table, layer + 1, parameters, activations, capacity, np.int64(0),
+            vectors_of_layer(table, layer + 1, itemsize), top, bottom,
+        )  # fmt: skip
 
 
 @device
@@ -244,59 +295,93 @@ def squares_of_block(table: Array, parameters: Array, index: int) -> float:
 
 
 def _samples_part(
-    table: Array, parameters: Array, transposed: Array, activations: Array, deltas: Array,
-    results: Array, squares: Array, x: Array, source: Array, labels: Array, targets: Array,
+    phase: int, table: Array, parameters: Array, transposed: Array, activations: Array,
+    deltas: Array, values: Array, columns: Array, bounds: Array, results: Array, squares: Array,
+    x: Array, source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
     sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    position: int, top: int, rows: int, total: float, part: int, parts: int,
+    position: int, top: int, bottom: int, total: float, part: int, parts: int, penalised: int,
 ) -> None:  # fmt: skip
-    """Process the samples [position, position + rows) of the order, in rows of the workspace.
+    """Do one part of `parts` of a phase for rows [top, bottom) of the workspace.
 
-    Arguments as for `step.train` and `step.infer`. They take the rows from `top` on, a multiple of
-    TILE_ROWS. `total` is the weight of the batch. If `parts` is not 0, this part's share of Σ w²
-    is taken besides.
+    Row r of it holds sample `position` + r of the order; `top` is a multiple of TILE_ROWS. In the
+    phases GATHER and REST the part takes its share of these rows, in FIRST_LAYER its share of
+    columns if there are enough. ALL is the three for all these rows.
+
+    Arguments as for `step.train` and `step.infer`. `total` is the weight of the batch. If
+    `penalised`, this part's share of Σ w² is taken besides.
     """
-    for index in range(part, squares.shape[0] if parts > 0 else 0, max(parts, 1)):
-        squares[index] = squares_of_block(table, parameters, index)
-    if rows <= 0:
+    capacity, skips = settings[CAPACITY], settings[SKIPS] != 0
+    first_vector, end_vector = np.int64(0), vectors_of_layer(table, 0, activations.itemsize)
+    low, high = top, bottom
+    if phase == FIRST_LAYER and cuts_columns(end_vector, parts):
+        first_vector, end_vector = share_of_columns(end_vector, part, parts)
+    elif phase != ALL:
+        low, high = share_of_rows(bottom - top, part, parts)
+        low, high = top + low, top + high
+    end_of_tiles = low + (high - low + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
+    if phase in (GATHER, ALL):
+        if skips:
+            gather_entries(
+                x, source, indices, row_starts, order, position, table[0, INPUTS],
+                rates[INPUT_SCALE], values, columns, bounds, settings, low, high,
+            )  # fmt: skip
+        else:
+            gather_rows(
+                x, source, indices, row_starts, order, position, table[0, INPUTS],
+                rates[INPUT_SCALE], activations, table[0, INPUT_WIDTH], capacity, low, high,
+            )  # fmt: skip
+    if phase in (FIRST_LAYER, ALL):
+        if skips:
+            forward_entries(
+                table, parameters, activations, values, columns, bounds, settings, first_vector,
+                end_vector, low, high,
+            )  # fmt: skip
+        else:
+            forward_layer(
+                table, np.int64(0), parameters, activations, capacity, first_vector, end_vector,
+                low, end_of_tiles,
+            )  # fmt: skip
+    if phase in (GATHER, FIRST_LAYER):
         return
-    capacity = settings[CAPACITY]
-    bottom = top + rows
-    whole_bottom = top + (rows + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
-    # Row r of the workspace holds sample first + r.
-    first = position - top
-    gather_rows(
-        x, source, order, first, table[0, INPUTS], rates[INPUT_SCALE], activations,
-        table[0, INPUT_WIDTH], capacity, top, bottom,
-    )  # fmt: skip
-    forward_rows(table, parameters, activations, capacity, top, whole_bottom)
+    if penalised != 0:
+        for index in range(part, squares.shape[0], parts):
+            squares[index] = squares_of_block(table, parameters, index)
+    if skips and settings[LEARN]:
+        spans = table[0, INPUTS] // settings[SPAN] + 1
+        transpose_entries(
+            table, values, columns, bounds, settings, bottom, part * spans // parts,
+            (part + 1) * spans // parts,
+        )  # fmt: skip
+    forward_rows(table, parameters, activations, capacity, low, end_of_tiles)
     if settings[LOSS] != NO_LOSS:
         loss_rows(
-            table, activations, deltas, capacity, settings[LOSS], order, first, labels,
-            targets, sample_weight, total, results, top, bottom,
+            table, activations, deltas, capacity, settings[LOSS], order, position, labels,
+            targets, sample_weight, total, results, low, high,
         )  # fmt: skip
     if settings[LEARN]:
-        backward_rows(table, transposed, activations, deltas, capacity, top, whole_bottom)
+        backward_rows(table, transposed, activations, deltas, capacity, low, end_of_tiles)
         return
     last = table.shape[0] - 1
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
     level = capacity * table[last, OUTPUT_BEFORE]
-    for r in range(top, bottom):
+    for r in range(low, high):
         row = activations[level + r * width : level + (r + 1) * width]
         if settings[LOSS] == NO_LOSS:
             output_row(table[last, ACTIVATION], row, outputs)
         if out.shape[0] > 0:
             for j in range(outputs):
-                out[first + r, j] = row[j]
+                out[position + r, j] = row[j]
 
 
 def _signature(real: Any) -> tuple[Any, ...]:
-    vector, integers, numbers = real[::1], types.int64[::1], types.float64[::1]
+    i, vector, integers, numbers = types.int64, real[::1], types.int64[::1], types.float64[::1]
     data = types.Array(types.uint8, 1, "C", readonly=True)
+    indices = types.Array(types.int32, 1, "C", readonly=True)
     return (
-        types.int64[:, ::1], vector, vector, vector, vector, types.float64[:, ::1], numbers,
-        data, integers, integers, real[:, ::1], numbers, integers, integers, numbers,
-        real[:, ::1], types.int64, types.int64, types.int64, types.float64, types.int64,
-        types.int64,
+        i, types.int64[:, ::1], vector, vector, vector, vector, vector, types.int32[::1], integers,
+        types.float64[:, ::1], numbers, data, integers, indices, integers, integers, real[:, ::1],
+        numbers, integers, integers, numbers, real[:, ::1], i, i, i, types.float64, i, i,
+        i,
     )  # fmt: skip
 
 

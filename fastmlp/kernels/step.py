@@ -1,8 +1,8 @@
 """A run of training steps, and inference: the kernels that the trainer and the network call.
 
-A step is two parallel regions: samples forward and back, then rows of weights. Both are cut by
-output element, so an element is computed by one thread, in one order, whatever the number of
-threads.
+A step has four phases, each a parallel region: gather the rows, the first layer, the samples
+forward and back, the weights. One thread takes the first three in one. All are cut by output
+element, so an element is computed by one thread, in one order, whatever the number of threads.
 
 A batch larger than a block accumulates its gradient over blocks; the last applies it. `position`,
 the number of samples of the epoch that are done, is all the state a run needs to go on.
@@ -18,24 +18,29 @@ from numba import prange
 from numpy.typing import NDArray
 
 from fastmlp.kernels.layout import (
+    ALL,
     BATCH,
     BETA_1,
     BETA_2,
     BLOCK,
     CORRECT,
+    FIRST_LAYER,
+    GATHER,
     INPUTS,
     L2,
     LEARNING_RATE,
     LOSS,
     LOSS_SUM,
     NO_LOSS,
+    OUTPUTS,
     PARTS,
     PENALTY,
     RULE,
+    UPDATE_WEIGHTS,
     WEIGHT,
 )
 from fastmlp.kernels.samples import samples_part
-from fastmlp.kernels.target import TILE_ROWS, device, kernel, parallel_kernel
+from fastmlp.kernels.target import device, kernel, parallel_kernel
 from fastmlp.kernels.updates import ADAM, adam_rate
 from fastmlp.kernels.weights import transpose_rows, weights_part
 
@@ -58,17 +63,11 @@ def batch_weight(order: Array, first: int, last: int, sample_weight: Array) -> f
     return total
 
 
-@device
-def share_of_rows(rows: int, part: int, parts: int) -> tuple[int, int]:
-    """Return the first row and the end of one part's share, cut between tiles."""
-    tiles = (rows + TILE_ROWS - 1) // TILE_ROWS
-    return part * tiles // parts * TILE_ROWS, min((part + 1) * tiles // parts * TILE_ROWS, rows)
-
-
 def _train(
     table: Array, parameters: Array, transposed: Array, gradient: Array, state_1: Array,
-    state_2: Array, activations: Array, deltas: Array, results: Array, squares: Array,
-    running: Array, records: Array, x: Array, source: Array, labels: Array, targets: Array,
+    state_2: Array, activations: Array, deltas: Array, values: Array, columns: Array,
+    bounds: Array, results: Array, squares: Array, running: Array, records: Array, x: Array,
+    source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
     sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
     samples_address: int, weights_address: int, progress: Array, steps_before: int, stop: int,
 ) -> bool:  # fmt: skip
@@ -81,9 +80,11 @@ def _train(
 
     table : (layers, FIELDS) int64, read. parameters : flat, updated; transposed, gradient, state_1,
     state_2 : buffers of it. activations, deltas : (capacity · columns,), overwritten; all share the
-    compute dtype. results : (capacity, 3), squares : (blocks,), running : (4,), float64, scratch.
+    compute dtype. values, columns (int32), bounds (int64) : room for `entries`. results :
+    (capacity, 3), squares : (blocks,), running : (4,), float64, scratch.
     records : (steps of the epoch, 3) float64, written: sums of loss, correctness and weight.
-    x : (bytes,) uint8, read, laid out as `source` says. labels : (n,) int64 or empty.
+    x : (bytes,) uint8, read, laid out as `source` says. indices : (entries,) int32, row_starts :
+    (n + 1,) int64 of sparse data, else empty. labels : (n,) int64 or empty.
     targets : (n, outputs) in the compute dtype, or one row. sample_weight : (n,) float64 or empty.
     order : (m,) int64: the epoch's samples, in their order. settings : int64, rates : float64, as
     `layout` names them. out : (0, 0), not used. samples_address, weights_address : of the units
@@ -93,63 +94,73 @@ def _train(
     batch, block, parts = settings[BATCH], settings[BLOCK], settings[PARTS]
     rule, l2 = settings[RULE], rates[L2]
     for layer in range(1, table.shape[0]):
-        transpose_rows(table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS])
+        transpose_rows(
+            table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS], np.int64(0),
+            table[layer, OUTPUTS],
+        )  # fmt: skip
     position = progress[0]
+    phase = np.int64(ALL if parts == 1 else GATHER)
+    rate = step_l2 = 0.0
     while position < stop:
         first = position // batch * batch
         last = min(order.shape[0], first + batch)
-        bottom = min(position + block, last)
-        rows = bottom - position
-        starts, ends = position == first, bottom == last
-        if starts:
+        rows = min(position + block, last) - position
+        starts, ends = position == first, position + rows == last
+        if starts and (phase in (ALL, GATHER)):
             running[LOSS_SUM] = 0.0
             running[CORRECT] = 0.0
             running[PENALTY] = 0.0
             running[WEIGHT] = batch_weight(order, first, last, sample_weight)
         total = running[WEIGHT]
-        penalised = parts if starts and l2 != 0.0 else 0
+        penalised = np.int64(starts and l2 != 0.0)
 
         for part in prange(parts):
-            share, share_end = share_of_rows(rows, np.int64(part), parts)
-            _process_samples(
-                samples_address,
-                (
-                    table, parameters, transposed, activations, deltas, results, squares, x,
-                    source, labels, targets, sample_weight, order, settings, rates, out,
-                    position + share, share, share_end - share, total, np.int64(part),
-                    penalised,
-                ),
-            )  # fmt: skip
+            if phase == UPDATE_WEIGHTS:
+                _update_weights(
+                    weights_address,
+                    (
+                        table, parameters, transposed, gradient, state_1, state_2, activations,
+                        deltas, values, columns, bounds, settings, rates, rows, starts, ends,
+                        rate, step_l2, np.int64(part), parts,
+                    ),
+                )  # fmt: skip
+            else:
+                _process_samples(
+                    samples_address,
+                    (
+                        phase, table, parameters, transposed, activations, deltas, values,
+                        columns, bounds, results, squares, x, source, indices, row_starts, labels,
+                        targets, sample_weight, order, settings, rates, out, position,
+                        np.int64(0), rows, total, np.int64(part), parts, penalised,
+                    ),
+                )  # fmt: skip
 
-        for r in range(rows):
-            running[LOSS_SUM] += results[r, LOSS_SUM]
-            running[CORRECT] += results[r, CORRECT]
-        if penalised > 0:
-            for i in range(squares.shape[0]):
-                running[PENALTY] += squares[i]
-        if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
-            return False
-        rate = rates[LEARNING_RATE]
-        if rule == ADAM:
-            rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], steps_before + first // batch + 1)
-        step_l2 = l2 / total if total > 0.0 else 0.0
-
-        for part in prange(parts):
-            _update_weights(
-                weights_address,
-                (
-                    table, parameters, transposed, gradient, state_1, state_2, activations,
-                    deltas, settings, rates, rows, starts, ends, rate, step_l2, np.int64(part),
-                ),
-            )  # fmt: skip
-
-        if ends:
-            index = first // batch
-            records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]
-            records[index, CORRECT] = running[CORRECT]
-            records[index, WEIGHT] = total
-        position = bottom
-        progress[0] = position
+        if phase in (GATHER, FIRST_LAYER):
+            phase += np.int64(1)
+        elif phase == UPDATE_WEIGHTS:
+            phase = np.int64(ALL if parts == 1 else GATHER)
+            if ends:
+                index = first // batch
+                records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]
+                records[index, CORRECT] = running[CORRECT]
+                records[index, WEIGHT] = total
+            position += rows
+            progress[0] = position
+        else:
+            for r in range(rows):
+                running[LOSS_SUM] += results[r, LOSS_SUM]
+                running[CORRECT] += results[r, CORRECT]
+            if penalised != 0:
+                for i in range(squares.shape[0]):
+                    running[PENALTY] += squares[i]
+            if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
+                return False
+            rate = rates[LEARNING_RATE]
+            if rule == ADAM:
+                count = steps_before + first // batch + 1
+                rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], count)
+            step_l2 = l2 / total if total > 0.0 else 0.0
+            phase = np.int64(UPDATE_WEIGHTS)
     return True
 
 
@@ -159,9 +170,10 @@ train_parallel = parallel_kernel(_train)
 
 def _infer(
     table: Array, parameters: Array, transposed: Array, activations: Array, deltas: Array,
-    results: Array, squares: Array, sums: Array, x: Array, source: Array, labels: Array,
-    targets: Array, sample_weight: Array, order: Array, settings: Array, rates: Array,
-    out: Array, samples_address: int, first: int, last: int, n: int,
+    values: Array, columns: Array, bounds: Array, results: Array, squares: Array, sums: Array,
+    x: Array, source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
+    sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
+    samples_address: int, first: int, last: int, n: int,
 ) -> None:  # fmt: skip
     """Compute the outputs of blocks [first, last) of n samples; their losses too if LOSS is one.
 
@@ -180,9 +192,10 @@ def _infer(
             _process_samples(
                 samples_address,
                 (
-                    table, parameters, transposed, activations, deltas, results, squares, x,
-                    source, labels, targets, sample_weight, order, settings, rates, out,
-                    index * block, top, rows, 1.0, np.int64(0), np.int64(0),
+                    np.int64(ALL), table, parameters, transposed, activations, deltas, values,
+                    columns, bounds, results, squares, x, source, indices, row_starts, labels,
+                    targets, sample_weight, order, settings, rates, out, index * block - top,
+                    top, top + rows, 1.0, np.int64(0), np.int64(1), np.int64(0),
                 ),
             )  # fmt: skip
             if settings[LOSS] != NO_LOSS:

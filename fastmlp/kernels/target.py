@@ -30,6 +30,7 @@ __all__ = [
     "CACHE_LINE",
     "PANEL_BYTES",
     "SCRATCH_ROWS",
+    "SPAN_BYTES",
     "TILE_ROWS",
     "TILE_VECTORS",
     "VECTOR_BYTES",
@@ -38,6 +39,7 @@ __all__ = [
     "kernel",
     "lanes",
     "parallel_kernel",
+    "skips_zeros",
 ]
 
 
@@ -114,8 +116,20 @@ PANEL_BYTES: Final = 9 * CACHE_LINE
 # 18) for the first-level TLB, which the weight gradient needs as it walks down their columns.
 BLOCK_ROWS: Final = 128
 
+# Weights that all entries of a block meet before the next ones do: most of a first-level cache.
+SPAN_BYTES: Final = 44 * 1024
+
 # Rows of a gradient that are finished in scratch memory before the update rule is applied.
 SCRATCH_ROWS: Final = 32
+
+
+def skips_zeros(density: float, vectors: int) -> bool:
+    """Return whether rows of which `density` is not zero are faster held as entries.
+
+    An entry costs a load for each of `vectors` vectors of outputs and about 2.5 besides; the dense
+    tile does close to two multiply-adds where that does one load.
+    """
+    return density < 0.5 * vectors / (vectors + 2.5)
 
 
 def lanes(itemsize: int) -> int:

@@ -32,6 +32,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastmlp.kernels.target import CACHE_LINE, TILE_ROWS, TILE_VECTORS, VECTOR_BYTES
+from fastmlp.kernels.vectors import I64, Emitter
 
 __all__ = [
     "RESUME",
@@ -49,8 +50,6 @@ STORE: Final = 0
 RESUME: Final = 1
 UPDATE: Final = 2
 
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
-
 
 class _Operand(NamedTuple):
     """A matrix in memory: its first element and, in elements, its strides."""
@@ -60,77 +59,8 @@ class _Operand(NamedTuple):
     k: Any = None
 
 
-class _Emitter:
-    """Emits loads, stores and multiply-adds on vectors of one element type."""
-
-    def __init__(self, builder: Any, element: ir.Type, itemsize: int) -> None:
-        self.builder = builder
-        self.element = element
-        self.itemsize = itemsize
-        self.lanes = VECTOR_BYTES // itemsize
-        self.vector = ir.VectorType(element, self.lanes)
-        self._suffix = f"v{self.lanes}f{8 * itemsize}"
-
-    def function(self, name: str, result: ir.Type, arguments: list[ir.Type]) -> Any:
-        kind = ir.FunctionType(result, arguments)
-        return cgutils.get_or_insert_function(self.builder.module, kind, name)
-
-    def opaque(self, value: Any) -> Any:
-        """Return the value with its origin hidden from LLVM."""
-        kind = ir.FunctionType(value.type, [value.type])
-        return self.builder.asm(kind, "", "=r,0", [value], False)
-
-    def splat(self, scalar: Any) -> Any:
-        """Return a vector with the scalar in every lane."""
-        undefined = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
-        one = self.builder.insert_element(undefined, scalar, _I32(0))
-        lanes = ir.Constant(ir.VectorType(_I32, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(one, undefined, lanes)
-
-    def mask(self, columns: Any) -> Any:
-        """Return the mask of the first `columns` lanes."""
-        index = ir.Constant(ir.VectorType(_I64, self.lanes), list(range(self.lanes)))
-        return self.builder.icmp_signed("<", index, self.splat(columns))
-
-    def _address(self, pointer: Any, v: int) -> Any:
-        at = self.builder.gep(pointer, [_I64(v * self.lanes)])
-        return self.builder.bitcast(at, self.vector.as_pointer())
-
-    def load(self, pointer: Any, v: int, mask: Any = None) -> Any:
-        address = self._address(pointer, v)
-        if mask is None:
-            value = self.builder.load(address)
-            value.align = self.itemsize
-            return value
-        name = f"llvm.masked.load.{self._suffix}.p0"
-        arguments = [address.type, _I32, mask.type, self.vector]
-        function = self.function(name, self.vector, arguments)
-        zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        return self.builder.call(function, [address, _I32(self.itemsize), mask, zero])
-
-    def store(self, value: Any, pointer: Any, v: int, mask: Any = None) -> None:
-        address = self._address(pointer, v)
-        if mask is None:
-            self.builder.store(value, address).align = self.itemsize
-            return
-        name = f"llvm.masked.store.{self._suffix}.p0"
-        arguments = [self.vector, address.type, _I32, mask.type]
-        function = self.function(name, ir.VoidType(), arguments)
-        self.builder.call(function, [value, address, _I32(self.itemsize), mask])
-
-    def prefetch(self, pointer: Any) -> None:
-        """Ask for a line to be brought into the first-level cache; it may be anywhere."""
-        arguments = [pointer.type, _I32, _I32, _I32]
-        function = self.function("llvm.prefetch.p0", ir.VoidType(), arguments)
-        self.builder.call(function, [pointer, _I32(0), _I32(3), _I32(1)])
-
-    def fma(self, x: Any, y: Any, z: Any) -> Any:
-        function = self.function(f"llvm.fmuladd.{self._suffix}", self.vector, [self.vector] * 3)
-        return self.builder.call(function, [x, y, z])
-
-
 def _emit_tile(
-    emit: _Emitter, rows: int, vectors: int, a: _Operand, b: _Operand, c: _Operand,
+    emit: Emitter, rows: int, vectors: int, a: _Operand, b: _Operand, c: _Operand,
     depth: Any, mode: Any, alpha: Any, mask: Any, ahead: Any,
 ) -> None:  # fmt: skip
     """Emit one tile at the builder's position; leave the builder where the tile is done.
@@ -155,20 +85,20 @@ def _emit_tile(
     entry = builder.block
     loop = builder.append_basic_block("tile.loop")
     done = builder.append_basic_block("tile.done")
-    builder.cbranch(builder.icmp_signed(">", depth, _I64(0)), loop, done)
+    builder.cbranch(builder.icmp_signed(">", depth, I64(0)), loop, done)
 
     builder.position_at_end(loop)
-    k, a_step, b_now = builder.phi(_I64), builder.phi(_I64), builder.phi(b.at.type)
+    k, a_step, b_now = builder.phi(I64), builder.phi(I64), builder.phi(b.at.type)
     sums = grid(lambda row, v: builder.phi(emit.vector))
     if ahead is not None:
         emit.prefetch(builder.gep(b_now, [ahead]))
     b_vectors = [emit.load(b_now, v, mask) for v in range(vectors)]
     factors = [emit.splat(builder.load(builder.gep(row, [a_step]))) for row in a_rows]
     news = grid(lambda row, v: emit.fma(factors[row], b_vectors[v], sums[row][v]))
-    following = builder.add(k, _I64(1))
+    following = builder.add(k, I64(1))
     for phi, first, next_value in (
-        (k, _I64(0), following),
-        (a_step, _I64(0), builder.add(a_step, a.k)),
+        (k, I64(0), following),
+        (a_step, I64(0), builder.add(a_step, a.k)),
         (b_now, b.at, builder.gep(b_now, [b.row])),
     ):
         phi.add_incoming(first, entry)
@@ -212,7 +142,7 @@ def _strip_function(
     if name in module.globals:
         return module.globals[name]
     pointer = element.as_pointer()
-    arguments = [pointer, _I64, _I64, pointer, _I64, _I64, pointer, *[_I64] * 4, element, _I64]
+    arguments = [pointer, I64, I64, pointer, I64, I64, pointer, *[I64] * 4, element, I64]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
@@ -221,9 +151,9 @@ def _strip_function(
         function.args
     )
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    emit = _Emitter(builder, element, {"float": 4, "double": 8}[str(element)])
+    emit = Emitter(builder, element, {"float": 4, "double": 8}[str(element)])
     mask = emit.mask(columns) if masked else None
-    top = cgutils.alloca_once_value(builder, _I64(0))
+    top = cgutils.alloca_once_value(builder, I64(0))
     for height in (_height(vectors), 1):
         head = builder.append_basic_block("rows")
         body = builder.append_basic_block("rows.body")
@@ -231,7 +161,7 @@ def _strip_function(
         builder.branch(head)
         builder.position_at_end(head)
         row = builder.load(top)
-        next_row = builder.add(row, _I64(height))
+        next_row = builder.add(row, I64(height))
         builder.cbranch(builder.icmp_signed("<=", next_row, rows), body, after)
         builder.position_at_end(body)
         a = _Operand(builder.gep(a_at, [builder.mul(row, a_row)]), a_row, a_k)
@@ -243,8 +173,8 @@ def _strip_function(
             # weights that another thread has just updated come from its cache, far away.
             line = CACHE_LINE // emit.itemsize
             lines = -(-vectors * emit.lanes // line)
-            which = builder.srem(builder.sdiv(row, _I64(height)), _I64(lines))
-            ahead = builder.add(following, builder.mul(which, _I64(line)))
+            which = builder.srem(builder.sdiv(row, I64(height)), I64(lines))
+            ahead = builder.add(following, builder.mul(which, I64(line)))
         _emit_tile(emit, height, vectors, a, b, c, depth, mode, alpha, mask, ahead)
         builder.store(next_row, top)
         builder.branch(head)

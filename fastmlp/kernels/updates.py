@@ -64,46 +64,56 @@ def adam_rate(rate: float, beta_1: float, beta_2: float, step: int) -> float:
 @device
 def apply_update(
     rule: int, rate: float, beta_1: float, beta_2: float, epsilon: float, l2: float,
-    shrink: float, gradient: Array, parameters: Array, state_1: Array, state_2: Array,
+    shrink: float, rows: int, columns: int, gradient: Array, gradient_at: int, gradient_row: int,
+    parameters: Array, at: int, row: int, state_1: Array, state_2: Array,
 ) -> None:  # fmt: skip
-    """Apply one rule to a run of parameters.
+    """Apply one rule to `rows` rows of `columns` parameters.
 
     rate : η, or for ADAM the corrected rate of `adam_rate`.
     beta_1 : μ or β₁. l2 : added to the gradient as l2 · w. shrink : subtracted as shrink · w.
-    gradient, parameters : (n,) one dtype, contiguous; gradient read, parameters updated.
-    state_1, state_2 : (n,) or empty where the rule keeps none; updated.
+    gradient, parameters : flat, one dtype; gradient read from `gradient_at` on, parameters updated
+    from `at` on; their rows stand `gradient_row` and `row` elements apart.
+    state_1, state_2 : laid out as parameters, or empty where the rule keeps none; updated.
     """
     out_of_line()
     real = parameters.dtype.type
     eta, mu, nu, eps = real(rate), real(beta_1), real(beta_2), real(epsilon)
     penalty, kept = real(l2), real(1.0 - shrink)
-    if rule == SGD:
-        for i in range(parameters.shape[0]):
-            w = parameters[i]
-            parameters[i] = fma(-eta, fma(penalty, w, gradient[i]), kept * w)
-    elif rule == MOMENTUM:
-        for i in range(parameters.shape[0]):
-            w = parameters[i]
-            v = mu * state_1[i] - eta * fma(penalty, w, gradient[i])
-            state_1[i] = v
-            parameters[i] = kept * w + v
-    elif rule == NESTEROV:
-        for i in range(parameters.shape[0]):
-            w = parameters[i]
-            step = eta * fma(penalty, w, gradient[i])
-            v = mu * state_1[i] - step
-            state_1[i] = v
-            parameters[i] = kept * w + (mu * v - step)
-    elif rule == ADAM:
-        rest_1, rest_2 = real(1.0 - beta_1), real(1.0 - beta_2)
-        for i in range(parameters.shape[0]):
-            w = parameters[i]
-            g = fma(penalty, w, gradient[i])
-            m = fma(mu, state_1[i], rest_1 * g)
-            v = fma(nu, state_2[i], rest_2 * (g * g))
-            state_1[i] = m
-            state_2[i] = v
-            parameters[i] = fma(-eta, m / (math.sqrt(v) + eps), kept * w)
+    rest_1, rest_2 = real(1.0 - beta_1), real(1.0 - beta_2)
+    in_one = row == columns and gradient_row == columns
+    length = rows * columns if in_one else columns
+    for r in range(1 if in_one else rows):
+        start, from_ = at + r * row, gradient_at + r * gradient_row
+        g = gradient[from_ : from_ + length]
+        w = parameters[start : start + length]
+        s = state_1[start : start + length]
+        t = state_2[start : start + length]
+        if rule == SGD:
+            for i in range(length):
+                old = w[i]
+                w[i] = fma(-eta, fma(penalty, old, g[i]), kept * old)
+        elif rule == MOMENTUM:
+            for i in range(length):
+                old = w[i]
+                v = mu * s[i] - eta * fma(penalty, old, g[i])
+                s[i] = v
+                w[i] = kept * old + v
+        elif rule == NESTEROV:
+            for i in range(length):
+                old = w[i]
+                step = eta * fma(penalty, old, g[i])
+                v = mu * s[i] - step
+                s[i] = v
+                w[i] = kept * old + (mu * v - step)
+        elif rule == ADAM:
+            for i in range(length):
+                old = w[i]
+                slope = fma(penalty, old, g[i])
+                m = fma(mu, s[i], rest_1 * slope)
+                v = fma(nu, t[i], rest_2 * (slope * slope))
+                s[i] = m
+                t[i] = v
+                w[i] = fma(-eta, m / (math.sqrt(v) + eps), kept * old)
 
 
 # --- public kernels -------------------------------------------------------------------------------
@@ -116,9 +126,10 @@ def update_block(
 ) -> None:  # fmt: skip
     """Apply one rule to one of `blocks(parameters)`."""
     start, stop = block_bounds(parameters, block)
+    columns = stop - start
     apply_update(
-        rule, rate, beta_1, beta_2, epsilon, 0.0, shrink, gradient[start:stop],
-        parameters[start:stop], state_1[start:stop], state_2[start:stop],
+        rule, rate, beta_1, beta_2, epsilon, 0.0, shrink, np.int64(1), columns, gradient, start,
+        columns, parameters, start, columns, state_1, state_2,
     )  # fmt: skip
 
 

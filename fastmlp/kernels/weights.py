@@ -13,6 +13,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from fastmlp.kernels.dense import product
+from fastmlp.kernels.entries import gradient_of_entries
 from fastmlp.kernels.layout import (
     BETA_1,
     BETA_2,
@@ -25,15 +26,16 @@ from fastmlp.kernels.layout import (
     OUTPUT_BEFORE,
     OUTPUT_WIDTH,
     OUTPUTS,
-    PARTS,
     RULE,
     SCRATCH,
+    SKIPS,
     TRANSPOSED,
     TRANSPOSED_ROW,
     WEIGHT_DECAY,
     WEIGHTS,
     WEIGHTS_ROW,
 )
+from fastmlp.kernels.shares import share_of_units
 from fastmlp.kernels.target import SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE, UPDATE
 from fastmlp.kernels.unit import Unit
@@ -46,14 +48,14 @@ Array = NDArray[Any]
 
 @device
 def transpose_rows(
-    table: Array, layer: int, parameters: Array, transposed: Array, top: int, bottom: int
-) -> None:
-    """Copy rows [top, bottom) of a layer's weights into columns of its transposed weights."""
-    outputs, row = table[layer, OUTPUTS], table[layer, WEIGHTS_ROW]
-    to = table[layer, TRANSPOSED_ROW]
+    table: Array, layer: int, parameters: Array, transposed: Array, top: int, bottom: int,
+    left: int, right: int,
+) -> None:  # fmt: skip
+    """Copy a layer's weights in rows [top, bottom), columns [left, right) to their transpose."""
+    row, to = table[layer, WEIGHTS_ROW], table[layer, TRANSPOSED_ROW]
     for block in range(top, min(bottom, table[layer, INPUTS]), TILE_ROWS):
         end = min(block + TILE_ROWS, bottom, table[layer, INPUTS])
-        for j in range(outputs):
+        for j in range(left, min(right, table[layer, OUTPUTS])):
             at = table[layer, TRANSPOSED] + j * to
             for f in range(block, end):
                 transposed[at + f] = parameters[table[layer, WEIGHTS] + f * row + j]
@@ -62,38 +64,46 @@ def transpose_rows(
 @device
 def gradient_rows(
     table: Array, layer: int, activations: Array, deltas: Array, capacity: int, rows: int,
-    top: int, bottom: int, out: Array, out_at: int, mode: int, alpha: float,
+    top: int, bottom: int, panel: int, out: Array, out_at: int, out_row: int, mode: int,
+    alpha: float,
 ) -> None:  # fmt: skip
     """Compute the gradient of rows [top, bottom) of a layer's weights over `rows` samples.
 
-    activations, deltas : read. out : written by `mode` as `product` does; the rows stand from
-    `out_at` on, spaced as the layer's weights.
+    Only the columns of one panel. activations, deltas : read. out : written by `mode` as `product`
+    does; the rows stand from `out_at` on, `out_row` elements apart.
     """
-    lanes = VECTOR_BYTES // activations.itemsize
     one = np.int64(1)  # a variable: a literal would compile `product` once more
-    row = table[layer, WEIGHTS_ROW]
     in_width, out_width = table[layer, INPUT_WIDTH], table[layer, OUTPUT_WIDTH]
-    whole = (table[layer, OUTPUTS] + lanes - 1) // lanes * lanes
+    before = table[layer, OUTPUT_BEFORE] - table[0, OUTPUT_BEFORE] + panel * out_width
+    columns = columns_of_panel(table, layer, panel, activations.itemsize)
     for k in range(top // in_width * in_width, bottom, in_width):
         f_top, f_bottom = max(top, k), min(bottom, k + in_width)
         a_at = capacity * (table[layer, INPUT_BEFORE] + k) + f_top - k
-        for j in range(0, whole, out_width):
-            b_at = capacity * (table[layer, OUTPUT_BEFORE] - table[0, OUTPUT_BEFORE] + j)
-            product(
-                activations, a_at, one, in_width, deltas, b_at, out_width, rows,
-                out, out_at + (f_top - top) * row + j, row, f_bottom - f_top,
-                min(out_width, whole - j), mode, alpha,
-            )  # fmt: skip
+        product(
+            activations, a_at, one, in_width, deltas, capacity * before, out_width, rows,
+            out, out_at + (f_top - top) * out_row, out_row, f_bottom - f_top, columns, mode, alpha,
+        )  # fmt: skip
+
+
+@device
+def columns_of_panel(table: Array, layer: int, panel: int, itemsize: int) -> int:
+    """Return how many columns of whole vectors a panel of a layer's outputs has."""
+    lanes = VECTOR_BYTES // itemsize
+    width = table[layer, OUTPUT_WIDTH]
+    whole = (table[layer, OUTPUTS] + lanes - 1) // lanes * lanes
+    columns: int = min(width, whole - panel * width)
+    return columns
 
 
 @device
 def apply_rows(
     table: Array, layer: int, parameters: Array, state_1: Array, state_2: Array, rule: int,
-    rate: float, rates: Array, l2: float, top: int, bottom: int, gradient: Array, gradient_at: int,
+    rate: float, rates: Array, l2: float, top: int, bottom: int, panel: int, columns: int,
+    gradient: Array, gradient_at: int, gradient_row: int,
 ) -> None:  # fmt: skip
-    """Apply the update rule to rows [top, bottom) of a layer's weights; biases do not decay.
+    """Apply the update rule to one panel of rows [top, bottom) of a layer; biases do not decay.
 
-    gradient : read from `gradient_at` on, spaced as the layer's weights.
+    gradient : read from `gradient_at` on, its rows `gradient_row` elements apart.
     """
     row = table[layer, WEIGHTS_ROW]
     shrink = rates[LEARNING_RATE] * rates[WEIGHT_DECAY]
@@ -102,94 +112,106 @@ def apply_rows(
         first = max(top, biases) if is_bias else top
         last = bottom if is_bias else min(bottom, biases)
         if first < last:
-            low = table[layer, WEIGHTS] + first * row
-            high = low + (last - first) * row
-            at = gradient_at + (first - top) * row
             apply_update(
                 rule, rate, rates[BETA_1], rates[BETA_2], rates[EPSILON], 0.0 if is_bias else l2,
-                0.0 if is_bias else shrink, gradient[at : at + high - low], parameters[low:high],
-                state_1[low:high], state_2[low:high],
+                0.0 if is_bias else shrink, last - first, columns, gradient,
+                gradient_at + (first - top) * gradient_row, gradient_row, parameters,
+                table[layer, WEIGHTS] + first * row + panel * table[layer, OUTPUT_WIDTH], row,
+                state_1, state_2,
             )  # fmt: skip
 
 
 @device
 def update_rows(
-    table: Array, layer: int, parameters: Array, transposed: Array, gradient: Array,
-    scratch_at: int, state_1: Array, state_2: Array, activations: Array, deltas: Array,
-    capacity: int, rows: int, starts: bool, ends: bool, rule: int, rate: float, rates: Array,
-    l2: float, top: int, bottom: int,
+    table: Array, layer: int, parameters: Array, gradient: Array, scratch_at: int, state_1: Array,
+    state_2: Array, activations: Array, deltas: Array, values: Array, numbers: Array,
+    bounds: Array, settings: Array, rows: int, starts: bool, ends: bool, rule: int, rate: float,
+    rates: Array, l2: float, top: int, bottom: int, panel: int,
 ) -> None:  # fmt: skip
-    """Compute the gradient of rows [top, bottom) of a layer's weights and apply the update rule.
+    """Compute the gradient of rows [top, bottom) of a panel of weights and apply the update rule.
 
     Where the batch spans blocks or the rule is NONE, `gradient` is laid out as the parameters and
     holds the sum over blocks. Else a few rows at a time go through it at `scratch_at`, or, for
     plain gradient descent, straight from registers into the parameters.
     """
     real = activations.dtype.type
-    weights, row = table[layer, WEIGHTS], table[layer, WEIGHTS_ROW]
-    if rule == NONE or not (starts and ends):
-        gradient_rows(
-            table, layer, activations, deltas, capacity, rows, top, bottom, gradient,
-            weights + top * row, STORE if starts else RESUME, real(0),
-        )  # fmt: skip
-        if rule == NONE or not ends:
-            return
-        apply_rows(
-            table, layer, parameters, state_1, state_2, rule, rate, rates, l2, top, bottom,
-            gradient, weights + top * row,
-        )  # fmt: skip
-    elif rule == SGD and l2 == 0.0 and rates[WEIGHT_DECAY] == 0.0:
-        gradient_rows(
-            table, layer, activations, deltas, capacity, rows, top, bottom, parameters,
-            weights + top * row, np.int64(UPDATE), real(-rate),
-        )  # fmt: skip
-    else:
-        whole = table[layer, OUTPUTS]
-        for f in range(SCRATCH_ROWS):  # another layer's rows were shorter or longer
-            for j in range(whole, row):
-                gradient[scratch_at + f * row + j] = real(0)
-        for f in range(top, bottom, SCRATCH_ROWS):
-            end = min(bottom, f + SCRATCH_ROWS)
+    row, capacity = table[layer, WEIGHTS_ROW], settings[CAPACITY]
+    columns = columns_of_panel(table, layer, panel, activations.itemsize)
+    skips = layer == 0 and settings[SKIPS] != 0
+    spans_blocks = rule == NONE or not (starts and ends)
+    direct = rule == SGD and l2 == 0.0 and rates[WEIGHT_DECAY] == 0.0
+    # Where the gradient goes: rows below one another as far as it has a place of its own.
+    many = SCRATCH_ROWS if skips or not (spans_blocks or direct) else bottom - top
+    for f in range(top, bottom, many):
+        end = min(bottom, f + many)
+        at = table[layer, WEIGHTS] + f * row + panel * table[layer, OUTPUT_WIDTH]
+        if spans_blocks:
+            out, out_row, mode = gradient, row, np.int64(STORE if starts else RESUME)
+        elif direct:
+            out, out_row, mode = parameters, row, np.int64(UPDATE)
+        else:
+            out, out_row, mode = gradient, columns, np.int64(STORE)
+            at = scratch_at
+        if skips:
+            gradient_of_entries(
+                table, values, numbers, bounds, deltas, settings, f // SCRATCH_ROWS, panel, out,
+                at, out_row, mode, real(-rate),
+            )  # fmt: skip
+        else:
             gradient_rows(
-                table, layer, activations, deltas, capacity, rows, f, end, gradient, scratch_at,
-                np.int64(STORE), real(0),
+                table, layer, activations, deltas, capacity, rows, f, end, panel, out, at,
+                out_row, mode, real(-rate),
             )  # fmt: skip
+        if rule != NONE and ends and not (direct and not spans_blocks):
             apply_rows(
-                table, layer, parameters, state_1, state_2, rule, rate, rates, l2, f, end,
-                gradient, scratch_at,
+                table, layer, parameters, state_1, state_2, rule, rate, rates, l2, f, end, panel,
+                columns, out, at, out_row,
             )  # fmt: skip
-    if layer > 0:
-        transpose_rows(table, layer, parameters, transposed, top, bottom)
 
 
 def _weights_part(
     table: Array, parameters: Array, transposed: Array, gradient: Array, state_1: Array,
-    state_2: Array, activations: Array, deltas: Array, settings: Array, rates: Array, rows: int,
-    starts: bool, ends: bool, rate: float, l2: float, part: int,
+    state_2: Array, activations: Array, deltas: Array, values: Array, numbers: Array,
+    bounds: Array, settings: Array, rates: Array, rows: int, starts: bool, ends: bool,
+    rate: float, l2: float, part: int, parts: int,
 ) -> None:  # fmt: skip
-    """Update one part's rows of every layer's weights; arguments as for `step.train`.
+    """Update one part's share of every layer's weights; arguments as for `step.train`.
 
     `starts` and `ends` tell whether the block is the first and the last of its batch.
     """
-    parts = settings[PARTS]
     for layer in range(table.shape[0]):
-        tiles = (table[layer, INPUTS] + TILE_ROWS) // TILE_ROWS
-        top = part * tiles // parts * TILE_ROWS
-        bottom = min((part + 1) * tiles // parts * TILE_ROWS, table[layer, INPUTS] + 1)
-        if top < bottom:
-            update_rows(
-                table, layer, parameters, transposed, gradient,
-                gradient.shape[0] - (part + 1) * settings[SCRATCH], state_1, state_2,
-                activations, deltas, settings[CAPACITY], rows, starts, ends, settings[RULE], rate,
-                rates, l2, top, bottom,
-            )  # fmt: skip
+        inputs, width = table[layer, INPUTS] + 1, table[layer, OUTPUT_WIDTH]
+        unit = SCRATCH_ROWS if layer == 0 and settings[SKIPS] != 0 else TILE_ROWS
+        units = (inputs + unit - 1) // unit
+        panels = (table[layer, OUTPUTS] + width - 1) // width
+        whole = (panels - 1) * width + columns_of_panel(
+            table, layer, panels - 1, activations.itemsize
+        )
+        for panel in range(panels):
+            columns = columns_of_panel(table, layer, panel, activations.itemsize)
+            top, bottom = share_of_units(
+                units, columns, panel * width * units, whole * units, part, parts
+            )
+            top, bottom = top * unit, min(bottom * unit, inputs)
+            if top < bottom:
+                update_rows(
+                    table, layer, parameters, gradient,
+                    gradient.shape[0] - (part + 1) * settings[SCRATCH], state_1, state_2,
+                    activations, deltas, values, numbers, bounds, settings, rows, starts, ends,
+                    settings[RULE], rate, rates, l2, top, bottom, panel,
+                )  # fmt: skip
+                if layer > 0 and ends and settings[RULE] != NONE:
+                    left = panel * width
+                    transpose_rows(
+                        table, layer, parameters, transposed, top, bottom, left, left + columns
+                    )
 
 
 def _signature(real: Any) -> tuple[Any, ...]:
-    vector = real[::1]
+    i, vector = types.int64, real[::1]
     return (
-        types.int64[:, ::1], *[vector] * 7, types.int64[::1], types.float64[::1], types.int64,
-        types.boolean, types.boolean, types.float64, types.float64, types.int64,
+        types.int64[:, ::1], *[vector] * 8, types.int32[::1], i[::1], i[::1], types.float64[::1],
+        i, types.boolean, types.boolean, types.float64, types.float64, i, i,
     )  # fmt: skip
 
 

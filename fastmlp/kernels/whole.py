@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.kernels.layout import INPUTS, WEIGHTS, WEIGHTS_ROW
@@ -37,5 +38,6 @@ def update_network(
             low, high = (first, biases) if part == 0 else (biases, biases + row)
             apply_update(
                 rule, rate, rates[1], rates[2], rates[3], 0.0, shrink if part == 0 else 0.0,
-                gradient[low:high], parameters[low:high], state_1[low:high], state_2[low:high],
+                np.int64(1), high - low, gradient, low, high - low, parameters, low, high - low,
+                state_1, state_2,
             )  # fmt: skip
