@@ -69,6 +69,8 @@ class Entries:
         Of the first layer; outputs in bytes of a row of a panel.
     rows, capacity : int
         Samples of a block, and rows of the workspace.
+    threads : int
+        The most that share the work.
     density : float
         Share of the elements that are not zero.
     most : int
@@ -79,27 +81,28 @@ class Entries:
     def none(cls, dtype: DTypeLike) -> Entries:
         """Return no room: the block is held dense."""
         self = cls.__new__(cls)
-        self.span = self.reach = 0
+        self.span = self.reach = self.group = 0
         self.values, self.columns, self.bounds = (
             np.zeros(0, kind) for kind in (dtype, np.int32, np.int64)
         )
         return self
 
     def __init__(
-        self, features: int, panel_bytes: int, rows: int, capacity: int, density: float, most: int,
-        dtype: DTypeLike,
+        self, features: int, panel_bytes: int, rows: int, capacity: int, threads: int,
+        density: float, most: int, dtype: DTypeLike,
     ) -> None:  # fmt: skip
         vectors = panel_bytes // VECTOR_BYTES
         strip = -(-vectors // -(-vectors // MOST_VECTORS)) * VECTOR_BYTES
-        groups = -(-(features + 1) // SCRATCH_ROWS)
+        groups = -(-(features + 1) // SCRATCH_ROWS)  # of the smallest size, to share the work
         wide = max(SPAN_BYTES // strip, int(_ENTRIES_A_SPAN / max(density, 1e-9)))
         if rows < _ROWS_A_SPAN:
             wide = groups * SCRATCH_ROWS
         self.span = max(1, min(groups, wide // SCRATCH_ROWS)) * SCRATCH_ROWS
+        self.group = self.span if threads == 1 else SCRATCH_ROWS
         self.reach = min(self.span, most + 1)
         spans = features // self.span + 1
         half = -(-max(spans * self.reach, features + 1) * capacity // ALIGNMENT) * ALIGNMENT
         self.values = aligned_zeros(2 * half, dtype)
         self.columns = aligned_zeros(2 * half, np.int32)
-        bounds = (spans * capacity + groups * SCRATCH_ROWS) * BOUND + groups
+        bounds = (spans * capacity + spans * self.span) * BOUND + groups
         self.bounds = aligned_zeros(bounds, np.int64)

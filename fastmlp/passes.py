@@ -52,7 +52,7 @@ def forward(
     work = parameters.operations(samples.n)
     threads = min(blocks, wanted(threads, work, work))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
-    entries = entries_for(parameters, samples, block, space.capacity, zero_skipping)
+    entries = entries_for(parameters, samples, block, space.capacity, threads, zero_skipping)
     sums = np.zeros((blocks, 3))
     rates = np.zeros(layout.RATES)
     rates[layout.INPUT_SCALE] = parameters.input_scale
@@ -64,7 +64,7 @@ def forward(
             settings = np.array(
                 [
                     updates.NONE, loss, 0, block, space.capacity, parts, 0, 0,
-                    entries.span > 0, entries.span, entries.reach,
+                    entries.span > 0, entries.span, entries.reach, entries.group,
                 ],
                 np.int64,
             )  # fmt: skip
@@ -83,7 +83,12 @@ def forward(
 
 
 def entries_for(
-    parameters: Parameters, samples: Samples, rows: int, capacity: int, zero_skipping: bool | None
+    parameters: Parameters,
+    samples: Samples,
+    rows: int,
+    capacity: int,
+    threads: int,
+    zero_skipping: bool | None,
 ) -> Entries:
     """Return room for the entries of a block, or none at all where zeros are not to be skipped."""
     table, itemsize = parameters.table, parameters.dtype.itemsize
@@ -95,7 +100,7 @@ def entries_for(
     if not zero_skipping:
         return Entries.none(parameters.dtype)
     return Entries(
-        parameters.sizes[0], panel, rows, capacity, density, samples.most, parameters.dtype
+        parameters.sizes[0], panel, rows, capacity, threads, density, samples.most, parameters.dtype
     )
 
 
@@ -153,12 +158,13 @@ class TrainingPass:
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
-            parameters, samples, self.block, self._space.capacity, zero_skipping
+            parameters, samples, self.block, self._space.capacity, most, zero_skipping
         )
         self._transposed = parameters.empty_transposed()
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
-        self._scratch = 0 if rule.code == updates.NONE else SCRATCH_ROWS * widest
+        together = max(SCRATCH_ROWS, self._entries.group)
+        self._scratch = 0 if rule.code == updates.NONE else together * widest
         size = parameters.buffer.size if stored else 0
         self.gradient = aligned_zeros(size + most * self._scratch, parameters.dtype)
         none = aligned_zeros(0, parameters.dtype)
@@ -214,10 +220,11 @@ class TrainingPass:
         return finite
 
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
+        entries = self._entries
         settings = np.array(
             [
                 self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts,
-                1, self._scratch, self._entries.span > 0, self._entries.span, self._entries.reach,
+                1, self._scratch, entries.span > 0, entries.span, entries.reach, entries.group,
             ],
             np.int64,
         )  # fmt: skip
@@ -225,8 +232,8 @@ class TrainingPass:
         return bool(
             kernel(
                 self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
-                *self._states, self._space.activations, self._space.deltas, self._entries.values,
-                self._entries.columns, self._entries.bounds, self._space.results, self._squares,
+                *self._states, self._space.activations, self._space.deltas, entries.values,
+                entries.columns, entries.bounds, self._space.results, self._squares,
                 self._running, self.records, *self._data, self.order, settings, self._rates,
                 self._out, *self._addresses, self._progress, steps_before, stop,
             )

@@ -4,7 +4,7 @@ The features are cut into spans, few enough that their rows of weights stay in t
 while all samples of the block pass. A span's entries stand together, sample by sample; for each
 span and sample there is a bound (see `sparse`). For the gradient the entries are transposed: each
 feature has a slot for every sample, and a bound; the bounds of features that have entries stand
-first in their group of SCRATCH_ROWS.
+first in their group (`layout.GROUP`).
 
     values, columns    entries (first half), transposed entries (second half)
     bounds             of samples, of features, and how many in each group
@@ -22,6 +22,7 @@ from fastmlp.kernels.layout import (
     COLUMN_STEP,
     FIRST,
     FLOAT32,
+    GROUP,
     INPUTS,
     KIND,
     OUTPUT_BEFORE,
@@ -35,7 +36,7 @@ from fastmlp.kernels.layout import (
     WEIGHTS_ROW,
 )
 from fastmlp.kernels.sparse import BOUND, MOST_VECTORS, compress, sparse_strip
-from fastmlp.kernels.target import SCRATCH_ROWS, VECTOR_BYTES, device
+from fastmlp.kernels.target import VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
 
 __all__ = ["forward_entries", "gather_entries", "gradient_of_entries", "transpose_entries"]
@@ -158,10 +159,24 @@ def transpose_entries(
     half = values.shape[0] // 2
     slots, slot_columns = values[half:], columns[half:]
     feature_bounds = bounds[transposed_bounds(table, settings) :]
-    groups = (features + SCRATCH_ROWS - 1) // SCRATCH_ROWS
-    counts = feature_bounds[groups * SCRATCH_ROWS * BOUND :]
+    group = settings[GROUP]
+    groups = (features + group - 1) // group
+    counts = feature_bounds[groups * group * BOUND :]
     for s in range(first_span, end_span):
         low, high = s * span, min(features, (s + 1) * span)
+        if rows == 1:  # its entries are their own transpose
+            for g in range(low // group, (high + group - 1) // group):
+                counts[g] = 0
+            for e in range(bounds[s * capacity * BOUND + 1], bounds[s * capacity * BOUND + 2]):
+                g = columns[e] // group
+                at = (g * group + counts[g]) * BOUND
+                feature_bounds[at] = columns[e]
+                feature_bounds[at + 1] = e
+                feature_bounds[at + 2] = e + 1
+                counts[g] += 1
+                slot_columns[e] = 0
+                slots[e] = values[e]
+            continue
         for f in range(low, high):
             feature_bounds[f * BOUND] = f
             feature_bounds[f * BOUND + 1] = f * capacity
@@ -175,16 +190,16 @@ def transpose_entries(
                 feature_bounds[end] = slot + np.uintp(1)
                 slot_columns[slot] = r
                 slots[slot] = values[e]
-        for f in range(low, high, SCRATCH_ROWS):
+        for f in range(low, high, group):
             found = np.int64(0)
-            for k in range(f, min(f + SCRATCH_ROWS, high)):
+            for k in range(f, min(f + group, high)):
                 to, from_ = (f + found) * BOUND, k * BOUND
                 first, end_ = feature_bounds[from_ + 1], feature_bounds[from_ + 2]
                 feature_bounds[to] = k
                 feature_bounds[to + 1] = first
                 feature_bounds[to + 2] = end_
                 found += np.int64(end_ > first)
-            counts[f // SCRATCH_ROWS] = found
+            counts[f // group] = found
 
 
 @device
@@ -202,15 +217,16 @@ def gradient_of_entries(
     whole = (table[0, OUTPUTS] + lanes - 1) // lanes
     rest = min(width // lanes, whole - panel * (width // lanes))
     half = values.shape[0] // 2
-    top = group * SCRATCH_ROWS
+    size = settings[GROUP]
+    top = group * size
     if mode == STORE:  # rows without entries have no bound
-        for r in range(min(SCRATCH_ROWS, table[0, INPUTS] + 1 - top)):
+        for r in range(min(size, table[0, INPUTS] + 1 - top)):
             row = out[out_at + r * out_row : out_at + r * out_row + rest * lanes]
             for j in range(row.shape[0]):
                 row[j] = real(0)
     start = transposed_bounds(table, settings)
-    groups = (table[0, INPUTS] + SCRATCH_ROWS) // SCRATCH_ROWS
-    count = bounds[start + groups * SCRATCH_ROWS * BOUND + group]
+    groups = (table[0, INPUTS] + size) // size
+    count = bounds[start + groups * size * BOUND + group]
     strips = (rest + MOST_VECTORS - 1) // MOST_VECTORS
     v = 0
     while v < rest:

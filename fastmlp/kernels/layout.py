@@ -89,10 +89,10 @@ SCRATCH: Final = 7  # elements at the end of `gradient` that each part has for i
 SKIPS: Final = 8  # whether level 0 is held as entries, without its zeros
 SPAN: Final = 9  # features that are worked on together where it is
 REACH: Final = 10  # the most entries that one sample has in a span
-SETTINGS: Final = 11
+GROUP: Final = 11  # features whose gradient is finished together; a span is whole groups
 NO_LOSS: Final = -1  # for LOSS
 
-# Phases of a step, and ALL of the first three for one thread.
+# Phases of a step. ALL is the first three in one, where nobody waits for others' columns.
 GATHER: Final = 0
 FIRST_LAYER: Final = 1
 REST: Final = 2

@@ -303,9 +303,8 @@ def _samples_part(
 ) -> None:  # fmt: skip
     """Do one part of `parts` of a phase for rows [top, bottom) of the workspace.
 
-    Row r of it holds sample `position` + r of the order; `top` is a multiple of TILE_ROWS. In the
-    phases GATHER and REST the part takes its share of these rows, in FIRST_LAYER its share of
-    columns if there are enough. ALL is the three for all these rows.
+    Row r of it holds sample `position` + r of the order; `top` is a multiple of TILE_ROWS. The part
+    takes its share of these rows, in FIRST_LAYER its share of columns if there are enough.
 
     Arguments as for `step.train` and `step.infer`. `total` is the weight of the batch. If
     `penalised`, this part's share of Σ w² is taken besides.
@@ -315,7 +314,7 @@ def _samples_part(
     low, high = top, bottom
     if phase == FIRST_LAYER and cuts_columns(end_vector, parts):
         first_vector, end_vector = share_of_columns(end_vector, part, parts)
-    elif phase != ALL:
+    else:
         low, high = share_of_rows(bottom - top, part, parts)
         low, high = top + low, top + high
     end_of_tiles = low + (high - low + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS

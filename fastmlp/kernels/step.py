@@ -1,8 +1,9 @@
 """A run of training steps, and inference: the kernels that the trainer and the network call.
 
-A step has four phases, each a parallel region: gather the rows, the first layer, the samples
-forward and back, the weights. One thread takes the first three in one. All are cut by output
-element, so an element is computed by one thread, in one order, whatever the number of threads.
+A step is two parallel regions: samples forward and back, then the weights. Where zeros are skipped
+there is one more: the first layer is cut by columns, so that each thread's weights stay in its own
+core's cache, and what follows by samples. All are cut by output element, so an element is computed
+by one thread, in one order, whatever the number of threads.
 
 A batch larger than a block accumulates its gradient over blocks; the last applies it. `position`,
 the number of samples of the epoch that are done, is all the state a run needs to go on.
@@ -35,7 +36,9 @@ from fastmlp.kernels.layout import (
     OUTPUTS,
     PARTS,
     PENALTY,
+    REST,
     RULE,
+    SKIPS,
     UPDATE_WEIGHTS,
     WEIGHT,
 )
@@ -99,20 +102,29 @@ def _train(
             table[layer, OUTPUTS],
         )  # fmt: skip
     position = progress[0]
-    phase = np.int64(ALL if parts == 1 else GATHER)
+    # Others' columns of the first layer are waited for where entries are shared between threads.
+    in_one = parts == 1 or settings[SKIPS] == 0
+    phase = np.int64(ALL if in_one else GATHER)
     rate = step_l2 = 0.0
     while position < stop:
         first = position // batch * batch
         last = min(order.shape[0], first + batch)
         rows = min(position + block, last) - position
         starts, ends = position == first, position + rows == last
-        if starts and (phase in (ALL, GATHER)):
+        if starts and phase != REST and phase != UPDATE_WEIGHTS:
             running[LOSS_SUM] = 0.0
             running[CORRECT] = 0.0
             running[PENALTY] = 0.0
             running[WEIGHT] = batch_weight(order, first, last, sample_weight)
         total = running[WEIGHT]
         penalised = np.int64(starts and l2 != 0.0)
+        # What is done to samples; while weights are updated the next block's entries are gathered.
+        doing, at, end = phase, position, rows
+        if phase == UPDATE_WEIGHTS:
+            doing, at = np.int64(GATHER), position + rows
+            end = min(at + block, at // batch * batch + batch, order.shape[0]) - at
+            if in_one or at >= stop:
+                end = np.int64(0)
 
         for part in prange(parts):
             if phase == UPDATE_WEIGHTS:
@@ -124,21 +136,19 @@ def _train(
                         rate, step_l2, np.int64(part), parts,
                     ),
                 )  # fmt: skip
-            else:
+            if end > 0:
                 _process_samples(
                     samples_address,
                     (
-                        phase, table, parameters, transposed, activations, deltas, values,
+                        doing, table, parameters, transposed, activations, deltas, values,
                         columns, bounds, results, squares, x, source, indices, row_starts, labels,
-                        targets, sample_weight, order, settings, rates, out, position,
-                        np.int64(0), rows, total, np.int64(part), parts, penalised,
+                        targets, sample_weight, order, settings, rates, out, at, np.int64(0), end,
+                        total, np.int64(part), parts, penalised,
                     ),
                 )  # fmt: skip
 
-        if phase in (GATHER, FIRST_LAYER):
-            phase += np.int64(1)
-        elif phase == UPDATE_WEIGHTS:
-            phase = np.int64(ALL if parts == 1 else GATHER)
+        if phase == UPDATE_WEIGHTS:
+            phase = np.int64(ALL if in_one else FIRST_LAYER)
             if ends:
                 index = first // batch
                 records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]
@@ -146,7 +156,7 @@ def _train(
                 records[index, WEIGHT] = total
             position += rows
             progress[0] = position
-        else:
+        elif phase in (ALL, REST):
             for r in range(rows):
                 running[LOSS_SUM] += results[r, LOSS_SUM]
                 running[CORRECT] += results[r, CORRECT]
@@ -161,6 +171,8 @@ def _train(
                 rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], count)
             step_l2 = l2 / total if total > 0.0 else 0.0
             phase = np.int64(UPDATE_WEIGHTS)
+        else:
+            phase += np.int64(1)
     return True
 
 

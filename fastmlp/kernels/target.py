@@ -23,6 +23,7 @@ from numba import njit
 from numba.extending import overload
 
 from fastmlp.kernels.cache import KernelCache
+from fastmlp.kernels.library import DEVICE_OPTIONS
 
 __all__ = [
     "ALIGNMENT",
@@ -156,7 +157,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def device(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call: no entry from Python, no cache of its own."""
-    return njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return njit(**_OPTIONS, **DEVICE_OPTIONS)(function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:

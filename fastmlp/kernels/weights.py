@@ -19,6 +19,7 @@ from fastmlp.kernels.layout import (
     BETA_2,
     CAPACITY,
     EPSILON,
+    GROUP,
     INPUT_BEFORE,
     INPUT_WIDTH,
     INPUTS,
@@ -141,7 +142,9 @@ def update_rows(
     spans_blocks = rule == NONE or not (starts and ends)
     direct = rule == SGD and l2 == 0.0 and rates[WEIGHT_DECAY] == 0.0
     # Where the gradient goes: rows below one another as far as it has a place of its own.
-    many = SCRATCH_ROWS if skips or not (spans_blocks or direct) else bottom - top
+    many = SCRATCH_ROWS if not (spans_blocks or direct) else bottom - top
+    if skips:
+        many = settings[GROUP]
     for f in range(top, bottom, many):
         end = min(bottom, f + many)
         at = table[layer, WEIGHTS] + f * row + panel * table[layer, OUTPUT_WIDTH]
@@ -154,7 +157,7 @@ def update_rows(
             at = scratch_at
         if skips:
             gradient_of_entries(
-                table, values, numbers, bounds, deltas, settings, f // SCRATCH_ROWS, panel, out,
+                table, values, numbers, bounds, deltas, settings, f // many, panel, out,
                 at, out_row, mode, real(-rate),
             )  # fmt: skip
         else:
@@ -181,7 +184,7 @@ def _weights_part(
     """
     for layer in range(table.shape[0]):
         inputs, width = table[layer, INPUTS] + 1, table[layer, OUTPUT_WIDTH]
-        unit = SCRATCH_ROWS if layer == 0 and settings[SKIPS] != 0 else TILE_ROWS
+        unit = settings[GROUP] if layer == 0 and settings[SKIPS] != 0 else TILE_ROWS
         units = (inputs + unit - 1) // unit
         panels = (table[layer, OUTPUTS] + width - 1) // width
         whole = (panels - 1) * width + columns_of_panel(
