@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import InvalidValueError
 from fastmlp.kernels.memory import out_of_line
-from fastmlp.kernels.target import device
+from fastmlp.kernels.target import checking_device
 
 __all__ = [
     "KernelShapeError",
@@ -63,7 +63,7 @@ def _interpreted(arrays: tuple[Array, ...]) -> None:
 require_floats: Any = _interpreted if numba.config.DISABLE_JIT else _require_floats
 
 
-@device
+@checking_device
 def require_size(argument: str, unit: str, expected: int, got: int) -> None:
     """Raise KernelShapeError unless an argument has as many rows, columns, … as expected."""
     out_of_line()
@@ -71,7 +71,7 @@ def require_size(argument: str, unit: str, expected: int, got: int) -> None:
         raise KernelShapeError(argument, expected, unit, got)
 
 
-@device
+@checking_device
 def require_same_shape(argument: str, expected: Array, got: Array) -> None:
     """Raise KernelShapeError unless an argument has the shape of another array, (n,) or (n, m)."""
     if expected.ndim == 1:
@@ -81,7 +81,7 @@ def require_same_shape(argument: str, expected: Array, got: Array) -> None:
         require_size(argument, "columns", expected.shape[1], got.shape[1])
 
 
-@device
+@checking_device
 def require_labels(labels: Array, rows: int, classes: int) -> None:
     """Raise KernelShapeError unless labels, (n,) or (n, 1), are `rows` numbers in [0, classes)."""
     require_size("labels", "rows", rows, labels.shape[0])

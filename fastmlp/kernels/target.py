@@ -36,6 +36,7 @@ __all__ = [
     "TILE_VECTORS",
     "VECTOR_BYTES",
     "by_dtype",
+    "checking_device",
     "describe",
     "kernel",
     "lanes",
@@ -158,6 +159,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def device(function: Callable[..., Any]) -> Any:
     """Compile a function that only kernels call: no entry from Python, no cache of its own."""
     return njit(**_OPTIONS, **DEVICE_OPTIONS)(function)
+
+
+def checking_device(function: Callable[..., Any]) -> Any:
+    """Compile a device function that raises: Numba gives it what it makes the exception from."""
+    return njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:

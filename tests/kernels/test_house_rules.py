@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 KERNEL_FILES = sorted((PACKAGE / "kernels").glob("*.py"))
 COMPILERS = {"njit", "jit", "vectorize", "guvectorize", "stencil", "cfunc", "generated_jit"}
 PUBLIC_FILES = sorted(path.name for path in KERNEL_FILES if path.name.startswith("public"))
-DECORATORS = {"kernel", "device"}
+DECORATORS = {"kernel", "device", "checking_device"}
 
 
 def tree(path):
