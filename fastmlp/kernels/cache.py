@@ -5,12 +5,18 @@ code of the kernels it calls, from other files, so that stamp misses their edits
 is a digest over all kernel sources, the versions of the compilers, and the settings that change
 the generated code. The folder is `$NUMBA_CACHE_DIR`, else the user's cache; where neither can be
 written a folder of the user's own among the temporary files; where that fails, nothing is cached.
+
+Numba keeps an index a function, which processes that start together overwrite for each other: one's
+machine code may end up under another's signature. Here the name of a file is made from all that
+decides its content, and a file whose digest is wrong is not loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import secrets
 import shutil
 import sys
 import tempfile
@@ -22,6 +28,7 @@ from typing import Any
 import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.serialize import dumps
 
 __all__ = ["KernelCache", "cache_folder", "clear_cache", "fingerprint"]
 
@@ -116,8 +123,45 @@ class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = [_Locator]  # noqa: RUF012  # the base class's own protocol
 
 
+class _Files:
+    """Files of machine code: named by a digest of their key, each begun by one of its content."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._start = Path(folder, name)
+
+    def _path(self, key: Any) -> Path:
+        name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+        return self._start.with_name(f"{self._start.name}.{name}.nbc")
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write a file, whole or not at all."""
+        content = dumps(data)
+        path = self._path(key)
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+        try:
+            part.write_bytes(hashlib.sha256(content).digest() + content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def load(self, key: Any) -> Any:
+        """Return what was saved, None where there is nothing, or nothing whole."""
+        try:
+            content = self._path(key).read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            return None
+        return pickle.loads(content[32:])
+
+    def flush(self) -> None:
+        """Delete the function's files."""
+        for path in self._start.parent.glob(f"{self._start.name}.*.nbc"):
+            path.unlink(missing_ok=True)
+
+
 class KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's function cache with the stamp, the folder and the forgiveness described above."""
+    """Numba's function cache with the stamp, the folder and the files described above."""
 
     _impl_class = _Implementation
 
@@ -130,23 +174,19 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
     def __init__(self, py_func: Any, variant: str) -> None:
         self._variant = variant
         super().__init__(py_func)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(sig, codegen), self._variant)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the stored machine code, or None where it is missing or cannot be read."""
+        """Return the stored machine code, or None where it is missing or cannot be used."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # a damaged file raises whatever its bytes happen to mean
+        except Exception:  # of another version of what it was pickled with
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store machine code; a full or read-only disk only costs the next start its speed."""
-        try:
-            super().save_overload(sig, data)
-        except OSError:
-            pass
-        except Exception:  # the index is damaged: begin a new one
-            self.flush()
+        with suppress(OSError):
             super().save_overload(sig, data)
