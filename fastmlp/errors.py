@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CheckpointWarning",
     "DataError",
     "DivergenceError",
     "DivergenceWarning",
@@ -30,6 +31,10 @@ class DataError(FastMLPError, ValueError):
 
 class DivergenceError(FastMLPError, ValueError):
     """Training produced values that are not finite."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; the training goes on."""
 
 
 class DivergenceWarning(UserWarning):

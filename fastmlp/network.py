@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastmlp.errors import DataError, InvalidValueError, invalid, invalid_type
+from fastmlp.errors import DataError, invalid, invalid_type
 from fastmlp.gradients import Differentiable
 from fastmlp.kernels import activations
+from fastmlp.parameters import check_memory, check_shapes
 from fastmlp.passes import forward
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.validation import (
@@ -94,7 +95,7 @@ class Network(Differentiable):
         input_scale: float = 1.0,
         classes: ArrayLike | None = None,
     ) -> None:
-        if isinstance(sizes, str) or not hasattr(sizes, "__len__"):
+        if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence | np.ndarray):
             raise invalid_type("sizes", "a sequence of at least two integers", sizes)
         units = [check_integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
         if len(units) < 2:
@@ -105,14 +106,18 @@ class Network(Differentiable):
             raise invalid("sizes", "at least 2 outputs with softmax", "1 (use output='sigmoid')")
         try:
             real = np.dtype(dtype)
-        except TypeError:
+        except (TypeError, ValueError):
             raise invalid("dtype", "float32 or float64", repr(dtype)) from None
         if real not in (np.float32, np.float64):
             raise invalid("dtype", "float32 or float64", real)
-        self.classes = None if classes is None else np.asarray(classes)
+        try:
+            self.classes = None if classes is None else np.asarray(classes)
+        except (TypeError, ValueError):
+            raise invalid("classes", "a list of names", "lists of different lengths") from None
         if self.classes is not None and self.classes.shape != (max(units[-1], 2),):
             expected = f"{max(units[-1], 2)} names"
             raise invalid("classes", expected, f"shape {self.classes.shape}")
+        check_memory(units, real.itemsize)
         codes = [_HIDDEN[self.hidden]] * (len(units) - 2) + [_OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
         super().__init__(units, codes, real, scale)
@@ -146,8 +151,7 @@ class Network(Differentiable):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: description and parameters, no workspaces."""
-        description = self._description() | {"classes": self.classes}
-        return description | {"parameters": self.parameters()}
+        return self.description() | {"classes": self.classes, "parameters": self.parameters()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the network again from `__getstate__`, its memory aligned anew."""
@@ -173,7 +177,7 @@ class Network(Differentiable):
         Raises
         ------
         InvalidValueError
-            The data are empty, of another width, or not finite.
+            The data are empty, of another width, or not finite; or an output is not.
 
         Examples
         --------
@@ -184,6 +188,8 @@ class Network(Differentiable):
         samples = as_samples(x, self.sizes[0])
         out = np.empty((samples.n, self.sizes[-1]), self.dtype)
         forward(self, samples, out=out)
+        if not np.isfinite(out).all():
+            raise invalid("x", f"numbers with finite outputs in {self.dtype}", "greater ones")
         return out
 
     def predict(self, x: Any) -> NDArray[Any]:
@@ -247,13 +253,15 @@ class Network(Differentiable):
 
     # Files.
 
-    def _description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
+        """Return what the network is, its parameters excepted, as JSON can hold it."""
         return {
             "sizes": self.sizes,
             "hidden": self.hidden,
             "output": self.output,
             "dtype": self.dtype.name,
             "input_scale": self.input_scale,
+            "classes": None if self.classes is None else self.classes.tolist(),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -266,11 +274,7 @@ class Network(Differentiable):
         FastMLPError
             The file cannot be written.
         """
-        tensors = {}
-        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            tensors[f"weights_{i}"], tensors[f"biases_{i}"] = w, b
-        classes = None if self.classes is None else self.classes.tolist()
-        write_tensors(path, tensors, self._description() | {"classes": classes})
+        write_tensors(path, self.named(self.buffer), self.description())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Network:
@@ -282,16 +286,11 @@ class Network(Differentiable):
             The file is missing, damaged, or not a network.
         """
         tensors, description = read_tensors(path)
+        description.pop("training", None)  # of a checkpoint
         try:
+            check_shapes(description.get("sizes"), tensors)  # before memory is taken for them
             net = cls(init="zeros", **description)
-            for i, (w, b) in enumerate(zip(net.weights, net.biases, strict=True)):
-                for view, array in ((w, tensors[f"weights_{i}"]), (b, tensors[f"biases_{i}"])):
-                    if array.shape != view.shape or array.dtype != net.dtype:
-                        raise invalid(
-                            f"layer {i}", f"{net.dtype} {view.shape}",
-                            f"{array.dtype} {array.shape}",
-                        )  # fmt: skip
-                    view[:] = array
-        except (InvalidValueError, TypeError, KeyError) as error:
+            net.take(tensors, net.buffer)
+        except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{os.fspath(path)}: expected a fastmlp network, got {error}") from None
         return net

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.buffers import aligned_zeros
-from fastmlp.errors import invalid
+from fastmlp.errors import invalid, invalid_type
 from fastmlp.kernels import updates
 from fastmlp.kernels.whole import update_network
 from fastmlp.network import Network
@@ -101,6 +101,8 @@ class Optimizer:
         >>> net.predict(x).round(2).ravel().tolist()
         [1.0, -1.0]
         """
+        if not isinstance(net, Network):
+            raise invalid_type("net", "a fastmlp.Network", net)
         packed = net.pack_gradients(gradients)
         *rates, weight_decay = self.rates()
         state = self.state(net)

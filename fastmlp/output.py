@@ -9,13 +9,31 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from fastmlp.errors import FastMLPError
+from fastmlp.errors import FastMLPError, invalid, invalid_type
 
-__all__ = ["OutputError", "check_writable", "write_atomically"]
+__all__ = ["OutputError", "check_path", "check_writable", "write_atomically"]
 
 
 class OutputError(FastMLPError, OSError):
     """A file cannot be written where it was asked for."""
+
+
+def check_path(path: Any, name: str = "path") -> str:
+    """Return a path as text; refuse what is none.
+
+    Examples
+    --------
+    >>> check_path(3)
+    Traceback (most recent call last):
+        ...
+    fastmlp.errors.InvalidTypeError: path: expected a path, got int
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise invalid_type(name, "a path", path)
+    if "\0" in text:
+        raise invalid(name, "a path", repr(text))
+    return text
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -77,7 +95,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     """Return the file that `path` leads to; refuse what can never be one."""
-    name = os.fspath(path)
+    name = check_path(path)
     if not name:
         raise OutputError("cannot write a file: expected a path, got an empty name")
     target = Path(os.path.realpath(name))

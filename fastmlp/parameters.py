@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.buffers import Workspace, aligned_zeros
 from fastmlp.errors import invalid
 from fastmlp.kernels import layout as fields
+from fastmlp.validation import as_finite
 
-__all__ = ["Parameters"]
+__all__ = ["Parameters", "check_memory", "check_shapes"]
 
 
 class Parameters:
@@ -46,13 +49,16 @@ class Parameters:
         self.table, self._buffer_sizes = fields.layout(sizes, codes, dtype.itemsize)
         self.buffer = aligned_zeros(self._buffer_sizes.parameters, dtype)
         self._idle: list[Workspace] = []
-        self.weights: list[NDArray[Any]] = []
-        self.biases: list[NDArray[Any]] = []
-        for start, biases, stop in self.layer_bounds():
-            matrix = self.buffer[start:stop].reshape(-1, stop - biases)
-            outputs = sizes[len(self.weights) + 1]
-            self.weights.append(matrix[:-1, :outputs])
-            self.biases.append(matrix[-1, :outputs])
+        self.weights, self.biases = self.views(self.buffer)
+
+    def views(self, buffer: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+        """Return writable views of the true elements of a buffer that is laid out as `buffer`."""
+        weights, biases = [], []
+        for (start, bias, stop), n_out in zip(self.layer_bounds(), self.sizes[1:], strict=True):
+            matrix = buffer[start:stop].reshape(-1, stop - bias)
+            weights.append(matrix[:-1, :n_out])
+            biases.append(matrix[-1, :n_out])
+        return weights, biases
 
     @property
     def n_parameters(self) -> int:
@@ -100,9 +106,7 @@ class Parameters:
 
     def set_parameters(self, parameters: ArrayLike) -> None:
         """Take parameters from a flat vector as `parameters()` returns it."""
-        flat = np.asarray(parameters)
-        if flat.shape != (self.n_parameters,):
-            raise invalid("parameters", f"shape ({self.n_parameters},)", f"shape {flat.shape}")
+        flat = as_finite("parameters", parameters, (self.n_parameters,))
         at = 0
         for w, b in zip(self.weights, self.biases, strict=True):
             w[:] = flat[at : at + w.size].reshape(w.shape)
@@ -121,13 +125,12 @@ class Parameters:
 
     def set_augmented_weights(self, matrices: Sequence[ArrayLike]) -> None:
         """Take the layers from (n_in + 1, n_out) matrices whose row 0 is the biases."""
-        if len(matrices) != len(self.weights):
-            raise invalid("matrices", f"{len(self.weights)} of them", len(matrices))
-        arrays = [np.asarray(matrix) for matrix in matrices]
-        for i, (array, w) in enumerate(zip(arrays, self.weights, strict=True)):
+        arrays = []
+        for i, (matrix, w) in enumerate(
+            _zipped("matrices", f"{len(self.weights)} of them", matrices, self.weights)
+        ):
             shape = (w.shape[0] + 1, w.shape[1])
-            if array.shape != shape:
-                raise invalid(f"matrices[{i}]", f"shape {shape}", f"shape {array.shape}")
+            arrays.append(as_finite(f"matrices[{i}]", matrix, shape))
         for array, w, b in zip(arrays, self.weights, self.biases, strict=True):
             b[:] = array[0]
             w[:] = array[1:]
@@ -137,27 +140,62 @@ class Parameters:
     ) -> NDArray[Any]:
         """Return per-layer gradients laid out as `buffer` is, padding zero."""
         packed = aligned_zeros(self.buffer.size, self.dtype)
-        if len(gradients) != 2 or any(len(part) != len(self.weights) for part in gradients):
-            expected = f"two lists of {len(self.weights)} arrays: of weights and of biases"
-            raise invalid("gradients", expected, "others")
-        for i, (start, biases, stop) in enumerate(self.layer_bounds()):
-            dw, db = np.asarray(gradients[0][i]), np.asarray(gradients[1][i])
-            w, b = self.weights[i], self.biases[i]
-            if dw.shape != w.shape or db.shape != b.shape:
-                expected = f"shapes {w.shape} and {b.shape} in layer {i}"
-                raise invalid("gradients", expected, f"{dw.shape} and {db.shape}")
-            packed[start:biases].reshape(w.shape[0], stop - biases)[:, : w.shape[1]] = dw
-            packed[biases : biases + b.size] = db
+        expected = f"two lists of {len(self.weights)} arrays: of weights and of biases"
+        parts = _zipped("gradients", expected, gradients, self.views(packed))
+        for side, (arrays, views) in enumerate(parts):
+            for i, (array, view) in enumerate(_zipped("gradients", expected, arrays, views)):
+                view[:] = as_finite(f"gradients[{side}][{i}]", array, view.shape)
         return packed
 
     def unpack_gradients(
         self, packed: NDArray[Any]
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Return copies of a buffer's true elements, layer by layer."""
-        dws, dbs = [], []
-        bounds = self.layer_bounds()
-        for w, (start, biases, stop) in zip(self.weights, bounds, strict=True):
-            matrix = packed[start:stop].reshape(w.shape[0] + 1, stop - biases)
-            dws.append(matrix[:-1, : w.shape[1]].copy())
-            dbs.append(matrix[-1, : w.shape[1]].copy())
-        return dws, dbs
+        weights, biases = self.views(packed)
+        return [w.copy() for w in weights], [b.copy() for b in biases]
+
+    def named(self, buffer: NDArray[Any], prefix: str = "") -> dict[str, NDArray[Any]]:
+        """Return views of a buffer that is laid out as the parameters, by names for a file."""
+        tensors = {}
+        for i, (w, b) in enumerate(zip(*self.views(buffer), strict=True)):
+            tensors[f"{prefix}weights_{i}"], tensors[f"{prefix}biases_{i}"] = w, b
+        return tensors
+
+    def take(
+        self, tensors: Mapping[str, NDArray[Any]], buffer: NDArray[Any], prefix: str = ""
+    ) -> None:
+        """Fill a buffer that is laid out as the parameters from arrays by their names in a file."""
+        for name, view in self.named(buffer, prefix).items():
+            array = tensors[name]
+            if array.shape != view.shape or array.dtype != self.dtype:
+                expected = f"{self.dtype} {view.shape}"
+                raise invalid(name, expected, f"{array.dtype} {array.shape}")
+            view[:] = array
+
+
+def _zipped(name: str, expected: str, given: Any, own: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return what was given beside what it is for; refuse what is no sequence as long."""
+    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != len(own):
+        got = f"{len(given)}" if hasattr(given, "__len__") else type(given).__name__
+        raise invalid(name, expected, got)
+    return list(zip(given, own, strict=True))
+
+
+def check_memory(units: Sequence[int], itemsize: int) -> None:
+    """Refuse a network whose parameters this machine has no memory for."""
+    count = sum((n_in + 1) * n_out for n_in, n_out in pairwise(units))
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names:
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if count * itemsize > memory:
+        expected = f"a network that fits in {memory >> 20} MB of memory"
+        raise invalid("sizes", expected, f"one of {count * itemsize >> 20} MB")
+
+
+def check_shapes(sizes: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse a file's sizes unless its weights have them, by their names in the file."""
+    layers = sum(name.startswith("weights_") for name in tensors)
+    shapes = [tensors[f"weights_{i}"].shape for i in range(layers)]
+    if not isinstance(sizes, list) or not shapes or list(pairwise(sizes)) != shapes:
+        raise invalid("sizes", f"those of the weights, {shapes}", sizes)

@@ -181,11 +181,14 @@ class TrainingPass:
         )
         self.begin(_NO_ROWS)
 
-    def begin(self, order: NDArray[np.int64]) -> None:
-        """Begin an epoch over the samples of `order`."""
+    def begin(self, order: NDArray[np.int64], done: NDArray[np.float64] | None = None) -> None:
+        """Begin an epoch over the samples of `order`, or go on after steps with records `done`."""
         self.order = order
         self._progress = np.zeros(1, np.int64)
         self.records = np.zeros((-(-len(order) // self.batch), 3))
+        if done is not None:
+            self.records[: len(done)] = done
+            self._progress[0] = min(len(done) * self.batch, len(order))
 
     @property
     def position(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import DataError, invalid_type
-from fastmlp.output import write_atomically
+from fastmlp.output import check_path, write_atomically
 
 __all__ = ["read_tensors", "write_tensors"]
 
@@ -100,7 +100,7 @@ def read_tensors(
     """
     from safetensors import SafetensorError, safe_open
 
-    name = os.fspath(path)
+    name = check_path(path)
     try:
         _check_header(name)
         with safe_open(name, framework="np") as file:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import DivergenceError, DivergenceWarning, invalid, invalid_type
+from fastmlp.callbacks import Callbacks
+from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded
+from fastmlp.errors import invalid, invalid_type
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
-from fastmlp.kernels.layout import CORRECT, LOSS_SUM, WEIGHT
 from fastmlp.network import Network
 from fastmlp.optimizers import Adam, Optimizer
 from fastmlp.passes import Rule, TrainingPass
+from fastmlp.resumable import Resumable
 from fastmlp.threads import check_threads
 from fastmlp.validation import (
     Samples,
@@ -35,13 +37,9 @@ _CHUNK_SECONDS = 0.05
 _TRIAL_SECONDS = 0.005
 # Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
 _FIRST_CHUNK = 2e8
-# A training whose last loss is so many times its first has diverged, even if it is finite.
-_EXPLODED = 10.0
-
-_EVENTS = ("on_train_begin", "on_step_end", "on_chunk_end", "on_epoch_end", "on_train_end")
 
 
-class Trainer:
+class Trainer(Resumable):
     """Trains a network by mini-batch gradient descent.
 
     Parameters
@@ -69,6 +67,11 @@ class Trainer:
     zero_skipping : bool or None
         Whether to leave out multiplications by zeros of x. None does where they are many enough
         to gain by it. Results do not depend on it, to the last bit.
+    checkpoint : str, path or None
+        A file that the training is kept in while it runs: every so often, at its end, and when it
+        is interrupted. `resume` takes it from there; a file of that name is replaced.
+    every : float
+        Seconds between checkpoints.
 
     Attributes
     ----------
@@ -80,6 +83,10 @@ class Trainer:
         Updates so far, in all calls of `fit`.
     seconds : float
         Of training so far; compilation, evaluation and callbacks are not counted.
+    finished_epochs : int
+        Whole epochs so far.
+    checkpoint_is_current : bool
+        Whether the checkpoint on disk is the training as it stands.
 
     Examples
     --------
@@ -104,6 +111,8 @@ class Trainer:
         l2: float = 0.0,
         threads: int | None = None,
         zero_skipping: bool | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        every: float = 60.0,
     ) -> None:
         if not isinstance(network, Network):
             raise invalid_type("network", "a fastmlp.Network", network)
@@ -119,50 +128,12 @@ class Trainer:
         if zero_skipping not in (None, False, True):
             raise invalid("zero_skipping", "None, True or False", zero_skipping)
         self.zero_skipping = zero_skipping
-        self._random = np.random.default_rng(check_integer("seed", seed, 0, none=True))
-        self.history = History()
-        self.n_samples = 0
-        self._epochs = 0  # finished
-        self._steps_before = 0  # updates before the current epoch
-        self.seconds = 0.0
-        self._pass: TrainingPass | None = None
-        self._coded = self._by_step = False
+        super().__init__(seed, checkpoint, every)
+        self._by_step = False
         self._budget = np.inf
         self._held_out: tuple[Samples, Targets] | None = None
-        self._first_loss: float | None = None
         self._interrupt = DeferredInterrupt()
-        self._starts: list[tuple[NDArray[Any], Any, NDArray[np.int64]]] = []
-
-    @property
-    def position(self) -> int:
-        """Samples of the current epoch that are done."""
-        return self._pass.position if self._pass else 0
-
-    @property
-    def steps(self) -> int:
-        """Updates so far, in all calls of `fit`."""
-        return self._steps_before + (self._pass.finished_steps if self._pass else 0)
-
-    @property
-    def running_loss(self) -> float:
-        """Mean loss over the finished steps of the current epoch."""
-        return self._means()[0]
-
-    @property
-    def running_accuracy(self) -> float:
-        """Share of right answers in the finished steps of the current epoch; NaN if unknown."""
-        return self._means()[1]
-
-    def _means(self, first: int = 0, last: int | None = None) -> tuple[float, float]:
-        """Return loss and accuracy over steps [first, last) of the current epoch."""
-        if self._pass is None:
-            return float("nan"), float("nan")
-        sums = self._pass.records[first : self._pass.finished_steps if last is None else last]
-        total = sums[:, WEIGHT].sum()
-        if total <= 0.0:
-            return float("nan"), float("nan")
-        accuracy = sums[:, CORRECT].sum() / total if self._coded else float("nan")
-        return float(sums[:, LOSS_SUM].sum() / total), float(accuracy)
+        self._starts: list[Start] = []
 
     def fit(
         self,
@@ -217,38 +188,43 @@ class Trainer:
             max_seconds = check_number("max_seconds", max_seconds)
         if record not in ("epoch", "step"):
             raise invalid("record", "'epoch' or 'step'", repr(record))
-        observers = _observers(callbacks)
-        net = self.network
+        observers = Callbacks(callbacks)
+        net, progress = self.network, self._progress
         samples = as_samples(x, net.sizes[0])
         targets = self._targets(y, samples, "y")
         weight = as_sample_weight(sample_weight, samples.n)
-        self._held_out = self._checked_validation(validation)
+        held_out = self._checked_validation(validation)
         batch = min(self.batch_size or samples.n, samples.n)
-        self.n_samples = samples.n // batch * batch if self.drop_last else samples.n
-        self._coded, self._by_step = targets.coded, record == "step"
-        self._budget = np.inf if max_seconds is None else self.seconds + max_seconds
+        n_samples = samples.n // batch * batch if self.drop_last else samples.n
+        if progress.resumed and progress.under_way and n_samples != progress.n_samples:
+            expected = f"{progress.n_samples} samples an epoch, as in the checkpoint"
+            raise invalid("x", expected, n_samples)
+        self._checkpoints.begin()
         state = self.optimizer.state(net)
-        self._steps_before = state.steps
         rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
-        self._pass = run = TrainingPass(
-            net, samples, targets, weight, self._loss_code, rule, batch,
-            (state.first, state.second), self.threads, epochs, self.zero_skipping,
-        )  # fmt: skip
-        run.advance(0)  # compiles, or loads from the cache, before the clock starts
-        self._notify(observers, "on_train_begin")
+        with self._interrupt:
+            run = TrainingPass(
+                net, samples, targets, weight, self._loss_code, rule, batch,
+                (state.first, state.second), self.threads, epochs, self.zero_skipping,
+            )  # fmt: skip
+            run.advance(0)  # compiles, or loads from the cache, before the clock starts
+        self._pass, self._held_out = run, held_out
+        self._coded, self._by_step = targets.coded, record == "step"
+        self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
+        progress.n_samples = n_samples
+        observers.notify("on_train_begin", self)
+        progress.begin_fit()
         self._starts = []
-        order = np.arange(samples.n)
         try:
-            with self._interrupt:
-                for _ in range(epochs):
-                    if self.shuffle:
-                        order = self._random.permutation(samples.n)
-                    if not self._epoch(run, order[: self.n_samples], observers):
+            with self._interrupt, self._kept():
+                while progress.epochs < progress.epochs_before + epochs:
+                    order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
+                    if not self._epoch(run, order[:n_samples], observers):
                         break
         finally:
             run.close()
-        self._warn_if_exploded()
-        self._notify(observers, "on_train_end", self.history)
+        warn_if_exploded(self.history, progress.first_loss, self.optimizer.learning_rate)
+        observers.notify("on_train_end", self, self.history)
         return self.history
 
     def _targets(self, y: ArrayLike, samples: Samples, name: str) -> Targets:
@@ -265,132 +241,72 @@ class Trainer:
         samples = as_samples(validation[0], self.network.sizes[0], "validation x")
         return samples, self._targets(validation[1], samples, "validation y")
 
-    def _epoch(
-        self, run: TrainingPass, order: NDArray[np.int64], observers: dict[str, list[Any]]
-    ) -> bool:
-        """Train for one epoch and record it; return whether to go on."""
-        state = self.optimizer.state(self.network)
-        # Where this epoch and the one before began, to go back to: epochs are repeatable.
-        self._starts = [*self._starts[-1:], (self.network.buffer.copy(), state.copy(), order)]
-        self._steps_before = state.steps
-        run.begin(order)
-        start = self.seconds - run.seconds
-        marks = [(0, self.seconds)]  # finished steps, and the time when they were
+    def _evaluate(self) -> dict[str, float]:
+        """Return loss and accuracy on the data held out, if there are any."""
+        if self._held_out is None:
+            return {}
+        return self.network.run_evaluation(
+            *self._held_out, np.zeros(0), self._loss_code, self.threads
+        )
+
+    def _epoch(self, run: TrainingPass, order: NDArray[np.int64], observers: Callbacks) -> bool:
+        """Train for one epoch, or the rest of one, and record it; return whether to go on."""
+        progress, state = self._progress, self.optimizer.state(self.network)
+        self._starts = [
+            *self._starts[-1:],
+            Start(self.network.buffer.copy(), state.copy(), order, progress.records),
+        ]
+        run.begin(order, progress.records)
+        start = progress.seconds - run.seconds
         chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
+        held_out: dict[str, float] | None = None
         try:
             while run.position < len(order) and not stop:
                 position, seconds = run.position, run.seconds
                 goal = position + max(1, chunk)
-                if observers["on_step_end"]:
+                if observers.wants("on_step_end"):
                     goal = min(goal, (position // run.batch + 1) * run.batch)
-                finite = run.advance(goal, self._steps_before)
+                finite = run.advance(goal, progress.steps_before)
                 if not finite:
                     self._diverge(run)
                 elapsed = max(run.seconds - seconds, 1e-9)
                 span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
                 chunk = int((run.position - position) / elapsed * span)
-                self.seconds = start + run.seconds
-                marks.append((run.finished_steps, self.seconds))
-                stop = self.seconds >= self._budget
+                progress.seconds = start + run.seconds
+                progress.marks.append((run.finished_steps, progress.seconds))
+                stop = progress.seconds >= self._budget
+                if self._checkpoints.due() and run.position < len(order):
+                    self._checkpoints.write(*self._kept_things())
                 with self._interrupt.passing():
                     if run.position % run.batch == 0 or run.position == len(order):
-                        stop |= self._notify(observers, "on_step_end", self.history)
-                    stop |= self._notify(observers, "on_chunk_end", self.history)
+                        stop |= observers.notify("on_step_end", self, self.history)
+                    stop |= observers.notify("on_chunk_end", self, self.history)
             if not np.isfinite(self.network.buffer).all():
                 self._diverge(run)
+            if run.position == len(order):
+                with self._interrupt.passing():
+                    held_out = self._evaluate()
         finally:
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
-            state.steps = self._steps_before + run.finished_steps
-            complete = run.position == len(order)
-            self._record(run, marks, evaluate=complete)
-            self._epochs += complete
-        if complete:
+            state.steps = progress.steps_before + run.finished_steps
+            progress.record(run, self._coded, self._by_step, held_out or {})
+            if held_out is not None:
+                progress.finish_epoch()
+        if held_out is not None:
+            if self._checkpoints.due():
+                self._checkpoints.write(*self._kept_things())
             with self._interrupt.passing():
-                stop |= self._notify(observers, "on_epoch_end", self.history)
+                stop |= observers.notify("on_epoch_end", self, self.history)
         return not stop
-
-    def _record(self, run: TrainingPass, marks: list[tuple[int, float]], evaluate: bool) -> None:
-        """Write the finished steps of an epoch to the history, as one entry or one each."""
-        done = run.finished_steps
-        if done == 0:
-            return
-        if self._first_loss is None:
-            self._first_loss = self._means(0, 1)[0]
-        steps, times = [mark[0] for mark in marks], [mark[1] for mark in marks]
-        seconds = np.interp(np.arange(1, done + 1), steps, times)
-        for first in range(done) if self._by_step else (0,):
-            last = first + 1 if self._by_step else done
-            loss, accuracy = self._means(first, last)
-            row = {"loss": loss, "accuracy": accuracy}
-            if evaluate and last == done and self._held_out is not None:
-                found = self.network.run_evaluation(
-                    *self._held_out, np.zeros(0), self._loss_code, self.threads
-                )
-                row |= {f"validation_{name}": value for name, value in found.items()}
-            self.history.record(
-                epochs=self._epochs + min(last * run.batch, self.n_samples) / self.n_samples,
-                steps=self._steps_before + last,
-                seconds=float(seconds[last - 1]),
-                **row,
-            )
 
     def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""
-        net, state = self.network, self.optimizer.state(self.network)
-        bad = run.position // run.batch if run.position < self.n_samples else len(run.records)
-        if bad > 0:
-            good = self._starts[-1], bad - 1
-        elif len(self._starts) > 1:
-            # The last update of the epoch before spoilt them: it is undone, and not counted.
-            good = self._starts[-2], -(-self.n_samples // run.batch) - 1
-            self.history.steps[-1] -= 1
-            self._steps_before -= 1
-        else:
-            good = self._starts[-1], 0
-        (parameters, remembered, order), steps = good
-        now = run.order
-        net.buffer[:] = parameters
-        state.restore(remembered)
-        run.begin(order)
-        if steps > 0:
-            run.advance(steps * run.batch, state.steps)
-        if order is not now:
-            run.begin(now)
-        raise DivergenceError(
-            f"training diverged in epoch {self._epochs + 1}, step {bad + 1}: the loss is not "
-            f"finite. Try a smaller learning_rate (it is {self.optimizer.learning_rate:g}) or "
-            "smaller inputs (input_scale); the last finite parameters are kept"
-        )
-
-    def _warn_if_exploded(self) -> None:
-        """Warn where the last loss is far above the first: finite, but nothing was learned."""
-        loss, first = self.history.loss, self._first_loss
-        if loss and first is not None and loss[-1] > _EXPLODED * first:
-            warnings.warn(
-                f"training diverged: the loss rose from {first:.3g} to {loss[-1]:.3g} in epoch "
-                f"{int(np.ceil(self.history.epochs[-1]))}. Try a smaller learning_rate (it is "
-                f"{self.optimizer.learning_rate:g}) or smaller inputs (input_scale)",
-                DivergenceWarning,
-                stacklevel=3,
-            )
-
-    def _notify(self, observers: dict[str, list[Any]], event: str, *details: Any) -> bool:
-        """Call the callbacks of an event; return whether one asked to stop."""
-        answers = [call(self, *details) for call in observers[event]]
-        return any(answer is True for answer in answers)
-
-
-def _observers(callbacks: Iterable[Any]) -> dict[str, list[Any]]:
-    """Return the methods of the callbacks by event; refuse objects that have none."""
-    observers: dict[str, list[Any]] = {event: [] for event in _EVENTS}
-    for callback in callbacks:
-        methods = {event: getattr(callback, event, None) for event in _EVENTS}
-        if not any(callable(method) for method in methods.values()):
-            expected = f"objects with one of {', '.join(_EVENTS)}"
-            raise invalid_type("callbacks", expected, callback)
-        for event, method in methods.items():
-            if callable(method):
-                observers[event].append(method)
-    return observers
+        progress, state = self._progress, self.optimizer.state(self.network)
+        step, undone = rewind(run, self.network, state, self._starts)
+        if undone:
+            # The last update of the epoch before spoilt them: it is not counted.
+            self.history.steps[-1] -= undone
+            progress.steps_before -= undone
+        raise diverged(progress.epochs + 1, step + 1, self.optimizer.learning_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from fastmlp.kernels.layout import FLOAT32, FLOAT64, UINT8
 __all__ = [
     "Samples",
     "Targets",
+    "as_finite",
     "as_sample_weight",
     "as_samples",
     "as_targets",
@@ -39,15 +41,21 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def check_integer(name: str, value: Any, least: int, none: bool = False) -> Any:
-    """Return an integer of at least `least` (or None where that is allowed)."""
+    """Return an integer from `least` to 2**64 - 1 (or None where that is allowed)."""
     if none and value is None:
         return None
     expected = f"an integer of at least {least}" + (" or None" if none else "")
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
-        raise invalid_type(name, expected, value)
-    if value < least:
-        raise invalid(name, expected, value)
-    return int(value)
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise invalid_type(name, expected, value) from None
+    if number < least:
+        raise invalid(name, expected, number)
+    if number >= 1 << 64:
+        raise invalid(name, f"{expected} and below 2**64", "a greater one")
+    return number
 
 
 def check_number(
@@ -56,10 +64,16 @@ def check_number(
     """Return a finite number in [least, below), or in (least, below) if `open_below`."""
     bound = f"greater than {least:g}" if open_below else f"of at least {least:g}"
     expected = f"a finite number {bound}" + (f" and below {below:g}" if below < math.inf else "")
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    several = getattr(value, "ndim", 0) > 0
+    if several or isinstance(value, str | bytes | bool | complex) or kind not in "iuf":
+        raise invalid_type(name, expected, value)
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise invalid_type(name, expected, value) from None
+    except OverflowError:  # an integer of hundreds of digits
+        value = number = math.inf
     too_small = number <= least if open_below else number < least
     if not math.isfinite(number) or too_small or number >= below:
         raise invalid(name, expected, value)
@@ -81,6 +95,21 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
             index = (int(bad[0][0]) + top, *map(int, bad[0][1:]))
             place = ", ".join(map(str, index))
             raise invalid(name, "finite numbers", f"{part[tuple(bad[0])]} at [{place}]")
+
+
+def as_finite(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an array of a shape, of finite numbers."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        raise invalid(name, f"numbers of shape {shape}", "lists of different lengths") from None
+    if array.dtype.kind not in "biuf":
+        raise invalid(name, f"numbers of shape {shape}", f"dtype {array.dtype}")
+    if array.shape != shape:
+        raise invalid(name, f"shape {shape}", f"shape {array.shape}")
+    if array.dtype.kind == "f":
+        check_finite(name, array)
+    return array
 
 
 class Samples(NamedTuple):
@@ -114,7 +143,8 @@ def _readable(array: NDArray[Any]) -> NDArray[Any]:
         return array
     exact = array.dtype.kind == "f" or array.dtype.itemsize <= 2
     single = exact and array.dtype.itemsize <= 4
-    return array.astype(np.float32 if single else np.float64)  # also from another byte order
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        return array.astype(np.float32 if single else np.float64)  # also from another byte order
 
 
 def _as_matrix(name: str, x: Any) -> NDArray[Any]:
@@ -126,7 +156,7 @@ def _as_matrix(name: str, x: Any) -> NDArray[Any]:
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise invalid(name, "an array of numbers", "objects that are none") from None
     if array.dtype.kind not in "biuf":
         raise invalid(name, "an array of numbers", f"dtype {array.dtype}")
@@ -259,7 +289,7 @@ def as_targets(
     """
     try:
         array = np.asarray(y)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise invalid(name, "an array of numbers", error) from None
     if array.dtype.kind not in "biuf":
         raise invalid(
@@ -281,7 +311,8 @@ def as_targets(
         if array.ndim == 2:
             labels = _one_hot_labels(array)
         elif outputs > 1 or np.isin(array, (0, 1)).all():
-            labels = array.astype(np.int64)
+            with np.errstate(invalid="ignore"):  # what does not fit is another number, and refused
+                labels = array.astype(np.int64)
             classes = max(outputs, 2)
             wrong = np.flatnonzero((labels != array) | (labels < 0) | (labels >= classes))
             if len(wrong):
@@ -291,7 +322,8 @@ def as_targets(
             return Targets(np.require(labels, requirements=["C", "W"]), no_values, True)
     if array.ndim == 1 and outputs > 1:
         raise invalid(name, f"shape (n, {outputs}) for {outputs} outputs", f"shape {array.shape}")
-    values = np.array(array.reshape(n, outputs), dtype, order="C")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        values = np.array(array.reshape(n, outputs), dtype, order="C")
     if loss == "mnist_loss" and not np.isin(values, (0, 1)).all():
         raise invalid(name, "targets of 0 or 1 for mnist_loss", "other numbers")
     if loss == "cross_entropy" and ((values < 0).any() or (values > 1).any()):
@@ -304,13 +336,7 @@ def as_sample_weight(weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
     """Return weights for the kernels, (n,) or (0,) for None: finite, not negative, not all zero."""
     if weight is None:
         return np.zeros(0)
-    try:
-        array = np.array(weight, np.float64)
-    except (TypeError, ValueError):
-        raise invalid_type("sample_weight", f"{n} numbers", weight) from None
-    if array.shape != (n,):
-        raise invalid("sample_weight", f"shape ({n},)", f"shape {array.shape}")
-    check_finite("sample_weight", array)
+    array = as_finite("sample_weight", weight, (n,)).astype(np.float64)
     if (array < 0).any() or not array.any():
         raise invalid("sample_weight", "no negative number and one that is positive", "others")
     return array

@@ -196,7 +196,7 @@ BAD_FITS: list[tuple[dict[str, Any], str]] = [
     ({"sample_weight": -np.ones(12)}, "sample_weight: expected no negative number .*, got "),
     ({"sample_weight": np.zeros(12)}, "sample_weight: expected .* one that is positive, got "),
     ({"sample_weight": np.full(12, np.nan)}, r"sample_weight: expected finite numbers, got nan at"),
-    ({"sample_weight": "all"}, "sample_weight: expected 12 numbers, got str"),
+    ({"sample_weight": "all"}, r"sample_weight: expected numbers of shape \(12,\), got"),
 ]
 
 

@@ -111,6 +111,25 @@ def _add_train(commands: Any) -> None:
         "--max-seconds", type=_positive, metavar="S", help="stop after so much training time"
     )
 
+    kept = train.add_argument_group("checkpoints")
+    kept.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="keep the training in this file while it runs, and when it is interrupted",
+    )
+    kept.add_argument(
+        "--checkpoint-every",
+        type=_not_negative,
+        default=60.0,
+        metavar="S",
+        help="seconds from one writing to the next (default: 60)",
+    )
+    kept.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint, if there is one, with the same data and options",
+    )
+
     result = train.add_argument_group("result")
     result.add_argument("--out", metavar="MODEL", help="save the network to this file")
     result.add_argument("--history", metavar="FILE.csv", help="save losses by epoch")

@@ -72,7 +72,6 @@ class Bar(Watcher):
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.epochs = epochs
-        self.done = 0
         self.last = (0, 0.0)  # samples done, and when
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -92,21 +91,21 @@ class Bar(Watcher):
 
     def on_chunk_end(self, trainer: Trainer, history: History) -> None:
         """Move the bar within the epoch."""
-        samples, now = self.done * trainer.n_samples + trainer.position, time.perf_counter()
+        done, now = trainer.finished_epochs, time.perf_counter()
+        samples = done * trainer.n_samples + trainer.position
         before, then = self.last
         rate = (samples - before) / (now - then) if then and samples > before else math.nan
         self.last = samples, now
-        self._show(
-            trainer, samples, self.done + 1, trainer.running_loss, trainer.running_accuracy, rate
-        )
+        self._show(trainer, samples, done + 1, trainer.running_loss, trainer.running_accuracy, rate)
 
     def on_epoch_end(self, trainer: Trainer, history: History) -> None:
         """Move the bar to the end of the epoch."""
-        self.done += 1
-        samples = self.done * trainer.n_samples
+        samples = trainer.finished_epochs * trainer.n_samples
         self.last = samples, time.perf_counter()
         rate = samples_per_second(history, trainer.n_samples)
-        self._show(trainer, samples, self.done, history.loss[-1], history.accuracy[-1], rate)
+        self._show(
+            trainer, samples, trainer.finished_epochs, history.loss[-1], history.accuracy[-1], rate
+        )
 
     def _show(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp.cli.parser import DATA_SETS, LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.errors import invalid
+from fastmlp.interrupts import Terminated, terminable
 from fastmlp.output import check_writable
 
 if TYPE_CHECKING:
@@ -23,21 +24,28 @@ if TYPE_CHECKING:
 
 __all__ = ["build_network", "build_optimizer", "check_outputs", "train"]
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def train(arguments: Namespace) -> int:
     """Train as the arguments say; print the held-out accuracy and what it took."""
     optimizer = build_optimizer(arguments)
-    check_outputs(arguments, ("out", "history", "plot"))
+    check_outputs(arguments, ("checkpoint", "out", "history", "plot"))
+    if arguments.resume and arguments.checkpoint is None:
+        raise invalid("--resume", "--checkpoint FILE with it", "none")
+    if not arguments.resume and arguments.checkpoint and os.path.exists(arguments.checkpoint):
+        expected = "a file that is not there yet, or --resume to go on from it"
+        raise invalid("--checkpoint", expected, arguments.checkpoint)
     from fastmlp.files import load_named
 
     data = load_named(arguments.data, target=arguments.target)
     net, trainer = _build(arguments, data, optimizer)
     epochs = arguments.epochs or default_epochs(arguments.data)
+    if arguments.resume:
+        _resume(arguments, trainer, epochs)
     watch = watcher(epochs, quiet=arguments.quiet)
     try:
-        with watch:
+        with terminable(), watch:
             history = trainer.fit(
                 data.x_train,
                 data.y_train,
@@ -46,14 +54,27 @@ def train(arguments: Namespace) -> int:
                 max_seconds=arguments.max_seconds,
                 callbacks=(watch,),
             )
-    except KeyboardInterrupt:
-        saved = _save(arguments, net, trainer.history)
-        print("fastmlp: interrupted" + _listing(saved), file=sys.stderr)
-        return INTERRUPTED
-    saved = _save(arguments, net, history)
+    except KeyboardInterrupt as interrupt:
+        ended = isinstance(interrupt, Terminated)
+        saved = _save(arguments, net, trainer)
+        what = "terminated" if ended else "interrupted"
+        print(f"fastmlp: {what}" + _listing(saved), file=sys.stderr)
+        return TERMINATED if ended else INTERRUPTED
+    saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
     _report(arguments, data, net, history, held_out, saved)
     return 0
+
+
+def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:
+    """Go on from the checkpoint, or say that there is none yet."""
+    path = arguments.checkpoint
+    if trainer.resume():
+        text = f"going on from {path}, {trainer.finished_epochs} of {epochs} epochs done"
+    else:
+        text = f"no checkpoint {path} yet, starting anew"
+    if not arguments.quiet:
+        print(f"fastmlp: {text}", file=sys.stderr)
 
 
 def build_optimizer(arguments: Namespace) -> Any:
@@ -102,6 +123,8 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         seed=arguments.seed,
         l2=arguments.l2,
         threads=arguments.threads,
+        checkpoint=arguments.checkpoint,
+        every=arguments.checkpoint_every,
     )
     return net, trainer
 
@@ -138,9 +161,11 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
     return net, loss
 
 
-def _save(arguments: Namespace, net: Network, history: History) -> dict[str, str]:
+def _save(arguments: Namespace, net: Network, trainer: Trainer) -> dict[str, str]:
     """Write what was asked for, as far as there is any; return the paths by what they hold."""
-    saved = {}
+    saved, history = {}, trainer.history
+    if trainer.checkpoint_is_current:
+        saved["checkpoint"] = arguments.checkpoint
     if arguments.out is not None:
         net.save(arguments.out)
         saved["model"] = arguments.out
@@ -189,7 +214,7 @@ def _report(
             "seconds": last["seconds"] or 0.0,
             "epochs": whole(last["epochs"] or 0),
             "steps": last["steps"] or 0,
-            **{what: saved.get(what) for what in ("model", "history", "plot")},
+            **{what: saved.get(what) for what in ("model", "history", "plot", "checkpoint")},
         }
         print(json.dumps(result, allow_nan=False))
 

@@ -1,0 +1,79 @@
+"""A training that left the finite numbers: what is kept, and what is said."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import DivergenceError, DivergenceWarning
+from fastmlp.history import History
+from fastmlp.network import Network
+from fastmlp.optimizers import State
+from fastmlp.passes import TrainingPass
+
+__all__ = ["Start", "diverged", "rewind", "warn_if_exploded"]
+
+# A training whose last loss is so many times its first has diverged, even if it is finite.
+_EXPLODED = 10.0
+
+
+class Start(NamedTuple):
+    """Where an epoch, or the rest of one, began, to go back to: epochs are repeatable."""
+
+    parameters: NDArray[Any]
+    remembered: tuple[NDArray[Any], NDArray[Any], int]
+    order: NDArray[np.int64]
+    records: NDArray[np.float64]  # of the steps that were done
+
+
+def rewind(
+    run: TrainingPass, network: Network, state: State, starts: list[Start]
+) -> tuple[int, int]:
+    """Go back to the last parameters that gave a finite loss.
+
+    Returns the step whose loss was not finite, and how many updates of the epoch before were
+    undone: the last one, where it spoilt the first step of this epoch.
+    """
+    now = starts[-1]
+    ended = run.position == len(run.order)
+    bad = len(run.records) if ended else run.position // run.batch
+    undone = 0
+    if bad > len(now.records):
+        good, steps = now, bad - 1
+    elif len(starts) > 1:
+        good, steps, undone = starts[-2], len(run.records) - 1, 1
+    else:
+        good, steps = now, bad
+    network.buffer[:] = good.parameters
+    state.restore(good.remembered)
+    run.begin(good.order, good.records)
+    if steps > len(good.records):
+        run.advance(steps * run.batch, state.steps - len(good.records))
+    if undone:
+        run.begin(now.order, now.records)
+    return bad, undone
+
+
+def diverged(epoch: int, step: int, learning_rate: float) -> DivergenceError:
+    """Return the error that says where a training diverged, and what may help."""
+    return DivergenceError(
+        f"training diverged in epoch {epoch}, step {step}: the loss is not finite. "
+        f"Try a smaller learning_rate (it is {learning_rate:g}) or smaller inputs (input_scale); "
+        "the last finite parameters are kept"
+    )
+
+
+def warn_if_exploded(history: History, first: float | None, learning_rate: float) -> None:
+    """Warn where the last loss is far above the first: finite, but nothing was learned."""
+    loss = history.loss
+    if loss and first is not None and loss[-1] > _EXPLODED * first:
+        warnings.warn(
+            f"training diverged: the loss rose from {first:.3g} to {loss[-1]:.3g} in epoch "
+            f"{int(np.ceil(history.epochs[-1]))}. Try a smaller learning_rate (it is "
+            f"{learning_rate:g}) or smaller inputs (input_scale)",
+            DivergenceWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,139 @@
+"""Signals: obeyed at once, at any moment, and what was done until then stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastmlp.interrupts import DeferredInterrupt, Terminated, terminable
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
+
+# Where the time goes: many short steps; one step of seconds; the evaluation of held-out data.
+INTERRUPTED = """
+kind, count = sys.argv[1], int(sys.argv[2])
+big, labels = np.tile(x, (100, 1)), np.tile(y, 100)
+if kind == "validation":
+    batch, fit, held_out = 256, slice(0, 1000), (np.tile(big, (4, 1)), np.tile(labels, 4))
+else:
+    batch = 32 if kind == "steps" else None
+    fit, held_out = slice(0, len(big)), None
+wide = lambda: fastmlp.Network([200, 700, 10], seed=1)
+def new():
+    net = wide()
+    return net, fastmlp.Trainer(net, optimizer=fastmlp.SGD(1e-3), batch_size=batch, shuffle=False)
+new()[1].fit(x, y, epochs=1, validation=(x, y))
+delays, steps = [], []
+for delay in np.random.default_rng(3).uniform(0.0, 0.6, count):
+    net, trainer = new()
+    sent = []
+    def interrupt():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+    timer = threading.Timer(delay, interrupt)
+    try:
+        timer.start()
+        trainer.fit(big[fit], labels[fit], epochs=10**6, validation=held_out)
+    except KeyboardInterrupt:
+        delays.append(time.monotonic() - sent[0])
+    history = trainer.history
+    steps.append(history.steps[-1] if len(history) else 0)
+    assert trainer.optimizer.state(net).steps == steps[-1]
+    assert np.isfinite(net.buffer).all() and np.isfinite(history.loss).all()
+    net.predict(x)
+    # The steps that the history tells of, without an interruption.
+    again, check = new()
+    last = 0
+    for now in history.steps:
+        rows = (now - last) * (batch or len(big))
+        check.fit(big[fit][:rows], labels[fit][:rows], epochs=1)
+        last = now
+    assert np.array_equal(net.buffer, again.buffer)
+    trainer.fit(x, y, epochs=1)  # and it goes on
+    assert len(trainer.history) == len(check.history) + 1
+assert len(delays) == count
+print(json.dumps([sorted(delays), steps]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["steps", "one step", "validation"])
+def test_ctrl_c_is_obeyed_wherever_the_time_goes(script: Callable[..., str], kind: str) -> None:
+    delays, _ = json.loads(script(INTERRUPTED, kind, "3"))
+    assert delays[1] < 0.3
+    assert delays[-1] < 3  # another program may hold the cores
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["steps", "one step", "validation"])
+def test_ctrl_c_is_obeyed_at_many_moments(script: Callable[..., str], kind: str) -> None:
+    delays, _ = json.loads(script(INTERRUPTED, kind, "40", timeout=400))
+    assert delays[30] < 0.3
+    assert delays[-1] < 3
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_kernels_are_compiled_waits_for_their_end(
+    script: Callable[..., str], tmp_path: Path
+) -> None:
+    text = """
+net = network()
+before = net.parameters()
+trainer = fastmlp.Trainer(net, threads=1)
+threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    trainer.fit(x, y)
+except KeyboardInterrupt:
+    pass
+assert np.array_equal(net.parameters(), before) and len(trainer.history) == 0
+start = time.monotonic()
+trainer.fit(x, y, epochs=1)  # with what was compiled
+print(time.monotonic() - start < 2, trainer.history.steps)
+"""
+    assert script(text, NUMBA_CACHE_DIR=str(tmp_path)) == "True [8]\n"
+
+
+def test_sigterm_that_the_program_handles_waits_as_ctrl_c_does(script: Callable[..., str]) -> None:
+    text = """
+from fastmlp.interrupts import Terminated, terminable
+net = network()
+trainer = fastmlp.Trainer(net)
+trainer.fit(x, y, epochs=1)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+try:
+    with terminable():
+        trainer.fit(x, y, epochs=10**9)
+except Terminated:
+    pass
+print(trainer.optimizer.state(net).steps == trainer.history.steps[-1] > 8)
+print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+"""
+    assert script(text) == "True\nTrue\n"
+
+
+def test_without_a_handler_sigterm_ends_the_process(script: Callable[..., str]) -> None:
+    """A library does not decide that a program outlives it."""
+    text = """
+pid = os.fork()
+if pid == 0:
+    fastmlp.Trainer(network(), threads=1).fit(x, y, epochs=10**9)
+time.sleep(0.5)
+os.kill(pid, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert script(text) == "-15\n"
+
+
+def test_both_signals_are_kept_in_order() -> None:
+    def both() -> None:
+        with terminable(), DeferredInterrupt():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        both()
+    assert caught.type is Terminated
