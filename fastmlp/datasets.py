@@ -115,7 +115,9 @@ def hold_out(labels: NDArray[Any], *, seed: int = 0) -> tuple[NDArray[np.intp], 
     >>> len(train), len(held_out), 8 in train
     (7, 2, True)
     """
-    order = np.random.default_rng(seed).permutation(len(labels))
+    from fastmlp.validation import check_integer  # imports the compiler
+
+    order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]  # class by class, random within
     grouped = labels[order]
     rank = np.arange(len(labels)) - np.searchsorted(grouped, grouped)

@@ -25,6 +25,7 @@ from fastmlp.errors import DataError, invalid
 from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_parts
 from fastmlp.npz import read_npy, read_npz
+from fastmlp.output import check_path
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +64,7 @@ def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Da
     >>> load_named("digits").name
     'digits'
     """
-    loader = _NAMED.get(os.fspath(name))
+    loader = _NAMED.get(check_path(name, "name"))
     if loader is None:
         if not os.path.exists(name):
             raise DataError(f"{name}: expected {', '.join(_NAMED)} or a file, got no such file")
@@ -113,7 +114,7 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     >>> data.x_train.shape, data.x_test.shape, data.classes.tolist()
     ((6, 3), (2, 3), ['no', 'yes'])
     """
-    path = Path(path)
+    path = Path(check_path(path))
     if path.suffix.lower() in _TABLES:
         x, y = _read_table(path, target)
         return _split(path, x, y, seed, f"{path}: {target}")
@@ -167,7 +168,7 @@ def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> N
     >>> load_inputs(path).shape
     (2, 784)
     """
-    path = Path(path)
+    path = Path(check_path(path))
     suffix = path.suffix.lower()
     if suffix in _TABLES:
         frame = _read_frame(path)

@@ -20,20 +20,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import DataError, invalid
+from fastmlp.output import check_path, write_atomically
 
-__all__ = ["find_idx", "read_idx", "write_idx"]
+__all__ = ["check_unpacked", "find_idx", "read_idx", "write_idx"]
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 _MAX_DIMENSIONS = 32  # what every supported NumPy can hold
 _CHUNK = 1 << 20
+# A packed file may unpack to so many times its size, or to so many bytes if that is more.
+_MOST_TIMES, _MOST_BYTES = 100, 64 << 20
 
 
 def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray[Any]:
     """Return the array in an IDX file, gzipped or plain whatever its name says.
 
-    Memory grows only with what the file really holds, and a gzipped file is decompressed at most
-    one byte past what its header promises.
+    Memory grows only with what the file really holds; a gzipped file is decompressed at most one
+    byte past what its header promises, and not at all where that is a hundred times its size.
 
     Parameters
     ----------
@@ -59,16 +62,17 @@ def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray
     >>> read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    name = os.fspath(path)
+    name = check_path(path)
     try:
         with open(name, "rb") as file:
             if file.read(2) == _GZIP:
                 file.seek(0)
+                packed = os.fstat(file.fileno()).st_size
                 with gzip.GzipFile(fileobj=file) as stream:
-                    return _read(stream, name, None, md5)  # type: ignore[arg-type]
+                    return _read(stream, name, None, packed, md5)  # type: ignore[arg-type]
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            return _read(file, name, size, md5)
+            return _read(file, name, size, size, md5)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{name}: expected a whole gzip file, got a damaged one ({error})"
@@ -77,13 +81,32 @@ def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray
         raise DataError(f"{name}: expected an IDX file, got: {error.strerror or error}") from None
 
 
-def _read(stream: BinaryIO, name: str, size: int | None, md5: str | None) -> NDArray[Any]:
-    """Read one array; `size` is that of the whole file where it is known beforehand."""
+def check_unpacked(label: str, packed: int, size: int) -> None:
+    """Refuse to unpack so few bytes to so many: what is packed that well was made to do harm.
+
+    Examples
+    --------
+    >>> check_unpacked("x.gz", packed=1000, size=1 << 30)
+    Traceback (most recent call last):
+        ...
+    fastmlp.errors.DataError: x.gz: expected at most 67108864 bytes from 1000 packed, got 1073741824
+    """
+    most = max(_MOST_TIMES * packed, _MOST_BYTES)
+    if size > most:
+        raise DataError(f"{label}: expected at most {most} bytes from {packed} packed, got {size}")
+
+
+def _read(
+    stream: BinaryIO, name: str, size: int | None, packed: int, md5: str | None
+) -> NDArray[Any]:
+    """Read one array; `size` is that of the whole file unpacked, where it is known beforehand."""
     dtype, shape, header = _read_header(stream, name)
     promised = math.prod(shape) * dtype.itemsize
     wanted = f"{name}: expected {len(header) + promised} bytes for shape {shape} of {dtype.name}"
     if size is not None and size != len(header) + promised:
         raise DataError(f"{wanted}, got {size}")
+    if size is None:
+        check_unpacked(name, packed, promised)
     values = bytearray()
     while len(values) <= promised:
         chunk = stream.read(min(_CHUNK, promised + 1 - len(values)))
@@ -159,6 +182,8 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     ------
     InvalidValueError
         If IDX has no such type or shape.
+    OutputError
+        If the file cannot be written.
 
     Examples
     --------
@@ -168,7 +193,10 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     >>> os.path.getsize(path) == 16 + 2 * 28 * 28
     True
     """
-    values = np.asarray(array)
+    try:
+        values = np.asarray(array)
+    except ValueError:
+        raise invalid("array", "an array of numbers", "lists of different lengths") from None
     big = values.dtype.newbyteorder(">")
     codes = {np.dtype(text): code for code, text in _TYPES.items()}
     if big not in codes:
@@ -176,7 +204,6 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike) -> None:
     if not 1 <= values.ndim <= _MAX_DIMENSIONS or max(values.shape) >= 1 << 32:
         raise invalid("array", "1 to 32 dimensions of less than 2**32 each", values.shape)
     header = struct.pack(f">BBBB{values.ndim}I", 0, 0, codes[big], values.ndim, *values.shape)
-    name = os.fspath(path)
-    with gzip.open(name, "wb") if name.endswith(".gz") else open(name, "wb") as file:
-        file.write(header)
-        file.write(values.astype(big, copy=False).tobytes())
+    content = header + values.astype(big, copy=False).tobytes()
+    packed = check_path(path).endswith(".gz")
+    write_atomically(path, gzip.compress(content) if packed else content)

@@ -86,8 +86,12 @@ def read_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
                 pixels = np.asarray(image.convert("L" if grey else "RGB"), np.uint8)
         except DataError:
             raise
-        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-            reason = " ".join(str(error).replace(str(path), "the file").split())
+        except (
+            OSError, ValueError, SyntaxError, MemoryError, PIL.Image.DecompressionBombError,
+        ) as error:  # fmt: skip
+            reason = " ".join(
+                (str(error) or "one too large").replace(str(path), "the file").split()
+            )
             raise DataError(f"{path}: expected an image, got: {reason}") from None
         if rows is None:
             first, rows = pixels.shape, np.empty((len(paths), pixels.size), np.uint8)

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
+from fastmlp.idx import check_unpacked
 
 __all__ = ["read_npy", "read_npz"]
-
-_MAX_DEFLATE_RATIO = 1032  # no deflated byte stands for more
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -95,11 +94,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"{label}: expected no compression but zlib's, got {info.compress_type}")
     packed = min(info.compress_size, path.stat().st_size)
-    if info.file_size > packed * _MAX_DEFLATE_RATIO:
-        raise DataError(
-            f"{label}: expected at most {packed * _MAX_DEFLATE_RATIO} bytes from {packed} packed, "
-            f"got {info.file_size}"
-        )
+    check_unpacked(label, packed, info.file_size)
     with archive.open(info) as stream:
         return _read_stream(stream, info.file_size, label)
 

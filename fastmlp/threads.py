@@ -10,6 +10,7 @@ would kill it.
 from __future__ import annotations
 
 import importlib
+import operator
 import os
 import threading
 import warnings
@@ -110,18 +111,22 @@ def check_threads(threads: int | None) -> int | None:
     """Return a valid number of threads; more than there are is clamped, with one warning."""
     if threads is None:
         return None
-    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+    try:
+        count = operator.index(threads)
+    except TypeError:
+        raise invalid_type("threads", "None or a positive integer", threads) from None
+    if isinstance(threads, bool):
         raise invalid_type("threads", "None or a positive integer", threads)
-    if threads < 1:
-        raise invalid("threads", "None or a positive integer", threads)
+    if count < 1:
+        raise invalid("threads", "None or a positive integer", count)
     limit = int(numba.config.NUMBA_NUM_THREADS)
-    if threads > limit:
+    if count > limit:
         warnings.warn(
-            f"threads: {threads} asked for, {limit} available; using {limit} "
+            f"threads: {count} asked for, {limit} available; using {limit} "
             "(NUMBA_NUM_THREADS sets the limit)",
             stacklevel=3,
         )
-    return min(int(threads), limit)
+    return min(count, limit)
 
 
 def wanted(threads: int | None, operations: float, total: float) -> int:
