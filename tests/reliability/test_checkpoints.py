@@ -79,7 +79,7 @@ def contents(found: fastmlp.Trainer) -> list[Any]:
     [
         ("sgd", {"batch_size": None}),
         ("sgd", {"batch_size": 50, "drop_last": True}),
-        ("momentum", {"shuffle": False}),
+        ("momentum", {"shuffle": False, "zero_skipping": True}),
         ("adam", {}),
         ("adam", {"dtype": "float64", "batch_size": BLOCK_ROWS + 20}),
         ("adamw", {"batch_size": 100, "l2": 0.0}),

@@ -138,6 +138,7 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (trainer, "seed", COUNTS, "seed"),
     (trainer, "l2", [*NUMBERS, None], "l2"),
     (trainer, "threads", [*COUNTS[:-2], 0], "threads"),
+    (trainer, "zero_skipping", ["yes", 2, [], object()], "zero_skipping"),
     (trainer, "checkpoint", [3, object(), b"bytes", []], "checkpoint"),
     (trainer, "every", [*NUMBERS, None], "every"),
     (fit, "x", MATRICES, "x|y"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,8 @@ FORMS: dict[str, Any] = {
     "images": lambda folder: X.reshape(N, 8, 5),
     "list": lambda folder: X.tolist(),
     "big-endian": lambda folder: X.astype(">f4"),
+    "CSR": lambda folder: scipy.sparse.csr_matrix(X),
+    "CSC of float64": lambda folder: scipy.sparse.csc_array(X.astype("float64")),
     "unaligned": lambda folder: np.frombuffer(b"\0" + X.tobytes(), "u1")[1:].view("f4"),
 }
 
