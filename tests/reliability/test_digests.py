@@ -1,0 +1,107 @@
+"""Numerics do not change without a word: digests of trained networks, by instruction set.
+
+A digest that differs means that the same program gives other bits than with the version before. If
+that is meant, say so in the changelog, and store what this file prints when it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.kernels.target import HOST
+
+# All processors with a fused multiply-add round alike.
+FUSED = {
+    "float32": "4773c9028be097d67c9fa557a36127f5ece5aace76fb319116a3c007b5fb600c",
+    "float64": "3481d4bedf3f4c402cfce128d43394997d43c9ea6374ba9887f0a814d70a8bba",
+}
+DIGESTS = {
+    "AVX-512": FUSED,
+    "AVX2": FUSED,
+    "generic": {
+        "float32": "0160267d5c8436aed444f693fe00153da28208c95c4f6ee9e4888b421b1c6ce7",
+        "float64": "77b9bc37f70efb78f8072f67adfad96970127f8b633f16f00f5ce1fa8d48966d",
+    },
+}
+
+# By what Numba compiles for each instruction set on any x86 processor that has it.
+PROCESSORS = {
+    "AVX-512": ("skylake-avx512", "+avx512f,+avx512vl,+fma"),
+    "AVX2": ("haswell", "+avx2,+fma"),
+    "generic": ("x86-64", "+sse2"),
+}
+
+CASES: list[tuple[str, str, str, Callable[[], Any], int | None]] = [
+    ("relu", "softmax", "cross_entropy", lambda: fastmlp.SGD(0.125), 32),
+    ("tanh", "softmax", "squared_error", lambda: fastmlp.SGD(0.125, momentum=0.5), 300),
+    ("sigmoid", "sigmoid", "cross_entropy", lambda: fastmlp.Adam(0.0078125), 64),
+    ("relu", "sigmoid", "mnist_loss", lambda: fastmlp.AdamW(0.0078125, weight_decay=0.25), 7),
+    ("tanh", "identity", "squared_error", lambda: fastmlp.SGD(0.03125, 0.5, True), None),
+]
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Return numbers between -1 and 1 that no random generator has a say in."""
+    count = int(np.prod(shape))
+    return ((np.arange(count) * 7919 % 2039) / 1024 - 0.99609375).reshape(shape)
+
+
+def digest(dtype: str) -> str:
+    """Train one network for each of the cases; return a digest of all their bits."""
+    found = hashlib.sha256()
+    x, labels = numbers(300, 37), np.arange(300) * 5 % 7
+    x[np.abs(x) < 0.25] = 0.0
+    for hidden, output, loss, optimizer, batch in CASES:
+        net = fastmlp.Network([37, 50, 19, 7], hidden, output, init="zeros", dtype=dtype)
+        net.set_parameters(numbers(net.n_parameters) / 4)
+        y = numbers(300, 7) if output == "identity" else np.eye(7)[labels]
+        trainer = fastmlp.Trainer(
+            net, loss=loss, optimizer=optimizer(), batch_size=batch, shuffle=False, l2=0.0625
+        )
+        history = trainer.fit(x.astype(dtype), y, epochs=3)
+        for array in (net.parameters(), net.predict_proba(x), np.array(history.loss)):
+            found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def digests() -> dict[str, dict[str, str]]:
+    return {HOST.name: {dtype: digest(dtype) for dtype in ("float32", "float64")}}
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NumPy rounds otherwise")
+@pytest.mark.skipif(HOST.name not in DIGESTS, reason="none is stored for this instruction set")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_trained_networks_have_the_bits_that_are_stored(dtype: str) -> None:
+    assert digest(dtype) == DIGESTS[HOST.name][dtype]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no x86 processor")
+@pytest.mark.parametrize("name", [name for name in PROCESSORS if name != HOST.name])
+def test_the_other_instruction_sets_have_theirs(name: str) -> None:
+    if name == "AVX-512" and HOST.name != "AVX-512":
+        pytest.skip("this processor has no AVX-512")
+    cpu, features = PROCESSORS[name]
+    done = subprocess.run(
+        [sys.executable, __file__],
+        env=os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {name: DIGESTS[name]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(digests()))
