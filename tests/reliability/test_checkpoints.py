@@ -407,8 +407,8 @@ def test_killed_at_fifty_moments_it_ends_with_the_bits_of_an_unbroken_one(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_killed_at_five_hundred_moments(script: Callable[..., str], tmp_path: Path) -> None:
-    assert script(KILLED, str(tmp_path / "c"), "500", "1") == "500 True ['c'] True\n"
+def test_killed_at_two_hundred_moments(script: Callable[..., str], tmp_path: Path) -> None:
+    assert script(KILLED, str(tmp_path / "c"), "200", "1") == "200 True ['c'] True\n"
 
 
 # --- the command line -----------------------------------------------------------------------------
