@@ -203,8 +203,8 @@ def test_images_stand_in_a_grid_under_their_titles(tmp_path: Path, figures: list
     assert_readable(figure, 11)
     assert figure.axes[-1].get_ylabel() == "brightness (0 to 255)"
     black = (pixels(path)[:, :660].sum(axis=2) == 0).sum(axis=0)
-    assert black[140:255].min() > 100  # a square, in the second place
-    assert black[265:].max() < 50  # nothing but titles
+    assert black[145:262].min() > 100  # a square, in the second place
+    assert black[275:].max() < 50  # nothing but titles
 
 
 def test_signed_images_have_zero_in_the_middle(tmp_path: Path) -> None:
