@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastmlp.errors import DataError, invalid, invalid_type
 from fastmlp.gradients import Differentiable
+from fastmlp.inference import compile_network, predict_few
 from fastmlp.kernels import activations
+from fastmlp.kernels.predict import CompiledNetwork
 from fastmlp.parameters import check_memory, check_shapes
 from fastmlp.passes import forward
 from fastmlp.persistence import read_tensors, write_tensors
@@ -185,12 +187,31 @@ class Network(Differentiable):
         >>> net.predict_proba([[0.0, 0.0]]).round(3).tolist()
         [[0.3330000042915344, 0.3330000042915344, 0.3330000042915344]]
         """
+        few = predict_few(self, x)
+        if few is not None:
+            return few
         samples = as_samples(x, self.sizes[0])
         out = np.empty((samples.n, self.sizes[-1]), self.dtype)
         forward(self, samples, out=out)
         if not np.isfinite(out).all():
             raise invalid("x", f"numbers with finite outputs in {self.dtype}", "greater ones")
         return out
+
+    def compiled(self) -> CompiledNetwork:
+        """Return the network for `fastmlp.kernels.predict`, to be called from compiled code.
+
+        It shares the parameters, so it predicts what the network does also after more training.
+        It has memory of its own that every call writes: take one for each thread.
+
+        Examples
+        --------
+        >>> from fastmlp import kernels
+        >>> net, out = Network([2, 3], seed=0), np.empty(3, "float32")
+        >>> kernels.predict(net.compiled(), np.zeros(2, "float32"), out)
+        >>> out.round(2).tolist()
+        [0.33000001311302185, 0.33000001311302185, 0.33000001311302185]
+        """
+        return compile_network(self)
 
     def predict(self, x: Any) -> NDArray[Any]:
         """Return classes, (n,) int64, or for an identity output the outputs, (n, n_out).

@@ -49,6 +49,7 @@ class Parameters:
         self.table, self._buffer_sizes = fields.layout(sizes, codes, dtype.itemsize)
         self.buffer = aligned_zeros(self._buffer_sizes.parameters, dtype)
         self._idle: list[Workspace] = []
+        self.idle_compiled: list[Any] = []  # see `inference.predict_few`
         self.weights, self.biases = self.views(self.buffer)
 
     def views(self, buffer: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
@@ -77,6 +78,11 @@ class Parameters:
     def empty_transposed(self) -> NDArray[Any]:
         """Return the buffer in which training keeps transposed weights."""
         return aligned_zeros(self._buffer_sizes.transposed, self.dtype)
+
+    @property
+    def columns(self) -> int:
+        """Elements that the activations of one sample take."""
+        return self._buffer_sizes.columns
 
     def borrow_workspace(self, rows: int) -> Workspace:
         """Return buffers for up to `rows` samples at a time, for one call or one training.

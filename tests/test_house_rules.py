@@ -31,7 +31,7 @@ ORDER = [
     ["validation"],
     ["parameters"],
     ["nearest_mean"],
-    ["passes"],
+    ["inference", "passes"],
     ["gradients"],
     ["network"],
     ["optimizers"],

@@ -10,6 +10,7 @@ same bits on any number of threads. The first call for a dtype compiles, and is 
                  dense_backward_weights, dense_backward_biases, dense_backward_input
     activations  identity, sigmoid, tanh, relu, softmax; each with _backward; exp
     losses       cross_entropy, binary_cross_entropy, squared_error, mnist_loss; each with _backward
+    inference    predict: a whole network, from `Network.compiled()`
     updates      sgd_update, momentum_update, nesterov_update, adam_update, adamw_update
 
 `fastmlp.reference` has the same functions in plain NumPy, which return what these write.
@@ -33,6 +34,7 @@ One layer and its loss in a compiled function of one's own:
 """
 
 from fastmlp.kernels.checks import KernelShapeError
+from fastmlp.kernels.predict import CompiledNetwork, predict
 from fastmlp.kernels.public_activations import (
     exp,
     exp_parallel,
@@ -107,6 +109,7 @@ from fastmlp.kernels.updates import (
 )
 
 __all__ = [
+    "CompiledNetwork",
     "KernelShapeError",
     "adam_update",
     "adam_update_parallel",
@@ -150,6 +153,7 @@ __all__ = [
     "momentum_update_parallel",
     "nesterov_update",
     "nesterov_update_parallel",
+    "predict",
     "relu",
     "relu_backward",
     "relu_backward_parallel",

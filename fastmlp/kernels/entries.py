@@ -39,9 +39,25 @@ from fastmlp.kernels.sparse import BOUND, MOST_VECTORS, compress, sparse_strip
 from fastmlp.kernels.target import VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
 
-__all__ = ["forward_entries", "gather_entries", "gradient_of_entries", "transpose_entries"]
+__all__ = [
+    "element",
+    "forward_entries",
+    "gather_entries",
+    "gradient_of_entries",
+    "transpose_entries",
+]
 
 Array = NDArray[Any]
+
+
+@device
+def element(kind: int, x: Array, at: int) -> float:
+    """Return element `at` of the data whose memory is x, as float64, which holds each exactly."""
+    if kind == UINT8:
+        return float(x[at])
+    if kind == FLOAT32:
+        return float(x[: x.shape[0] // 4 * 4].view(np.float32)[at])
+    return float(x[: x.shape[0] // 8 * 8].view(np.float64)[at])
 
 
 @device
@@ -57,8 +73,6 @@ def gather_entries(
     real = values.dtype.type
     factor, lanes = real(scale), VECTOR_BYTES // values.itemsize
     span, capacity, kind = settings[SPAN], settings[CAPACITY], source[KIND]
-    singles = x[: x.shape[0] // 4 * 4].view(np.float32)
-    doubles = x[: x.shape[0] // 8 * 8].view(np.float64)
     itemsize = 1 if kind == UINT8 else 4 if kind == FLOAT32 else 8
     step = source[COLUMN_STEP]
     spans = features // span + 1
@@ -76,14 +90,10 @@ def gather_entries(
             end, low, high = first, s * span, min(features, (s + 1) * span)
             if listed:
                 while i < listed_end and indices[i] < high:
-                    if kind == UINT8:
-                        values[end] = real(x[i]) * factor
-                    elif kind == FLOAT32:
-                        values[end] = real(singles[i]) * factor
-                    else:
-                        values[end] = real(doubles[i]) * factor
+                    value = real(element(kind, x, i)) * factor
+                    values[end] = value
                     columns[end] = indices[i]
-                    end += np.int64(values[end] != real(0))
+                    end += np.int64(value != real(0))
                     i += 1
             else:
                 if step == 1:
@@ -93,15 +103,10 @@ def gather_entries(
                     )
                     low += whole
                 for j in range(low, high):
-                    at_x = row + j * step
-                    if kind == UINT8:
-                        values[end] = real(x[at_x]) * factor
-                    elif kind == FLOAT32:
-                        values[end] = real(singles[at_x]) * factor
-                    else:
-                        values[end] = real(doubles[at_x]) * factor
+                    value = real(element(kind, x, row + j * step)) * factor
+                    values[end] = value
                     columns[end] = j
-                    end += np.int64(values[end] != real(0))
+                    end += np.int64(value != real(0))
             if s == spans - 1:
                 values[end] = real(1)
                 columns[end] = features

@@ -90,6 +90,7 @@ SKIPS: Final = 8  # whether level 0 is held as entries, without its zeros
 SPAN: Final = 9  # features that are worked on together where it is
 REACH: Final = 10  # the most entries that one sample has in a span
 GROUP: Final = 11  # features whose gradient is finished together; a span is whole groups
+SETTINGS: Final = 12
 NO_LOSS: Final = -1  # for LOSS
 
 # Phases of a step. ALL is the first three in one, where nobody waits for others' columns.

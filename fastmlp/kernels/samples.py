@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp.kernels.activations import activate, multiply_by_derivative
 from fastmlp.kernels.dense import product
-from fastmlp.kernels.entries import forward_entries, gather_entries, transpose_entries
+from fastmlp.kernels.entries import element, forward_entries, gather_entries, transpose_entries
 from fastmlp.kernels.layout import (
     ACTIVATION,
     ALL,
@@ -93,12 +93,7 @@ def gather_rows(
         ):
             j = indices[i]
             at = (j // width * capacity + r) * width + j % width
-            if source[KIND] == UINT8:
-                activations[at] = real(x[i]) * factor
-            elif source[KIND] == FLOAT32:
-                activations[at] = real(singles[i]) * factor
-            else:
-                activations[at] = real(doubles[i]) * factor
+            activations[at] = real(element(source[KIND], x, i)) * factor
         for panel in range(panels if row_starts.shape[0] == 0 else 0):
             count = min(width, features - panel * width)
             at = (panel * capacity + r) * width
@@ -106,13 +101,7 @@ def gather_rows(
             start = first + panel * width * step
             if step != 1:
                 for j in range(count):
-                    at = start + j * step
-                    if source[KIND] == UINT8:
-                        out[j] = real(x[at]) * factor
-                    elif source[KIND] == FLOAT32:
-                        out[j] = real(singles[at]) * factor
-                    else:
-                        out[j] = real(doubles[at]) * factor
+                    out[j] = real(element(source[KIND], x, start + j * step)) * factor
             elif source[KIND] == UINT8:
                 pixels = x[start : start + count]
                 for j in range(count):

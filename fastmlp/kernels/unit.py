@@ -8,7 +8,6 @@ for one signature; the kernels that drive it get its address, an integer, and st
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -20,6 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastmlp.kernels.subnormals import emit_flush, emit_restore
 from fastmlp.kernels.target import kernel
 
 __all__ = ["Unit"]
@@ -34,56 +34,6 @@ def _borrowed(builder: Any, kind: Any, value: Any) -> Any:
     if not isinstance(kind, types.Array):
         return value
     return builder.insert_value(value, ir.Constant(value.type.elements[0], None), 0)
-
-
-# MXCSR on x86: flush results to zero, treat operands as zero. FPCR on Arm: flush to zero.
-_X86_FLUSH, _ARM_FLUSH = 0x8040, 1 << 24
-_MACHINE = platform.machine().lower()
-
-
-def _flush_subnormals(builder: Any) -> Any:
-    """Make this thread take subnormal numbers as zero; return what to restore.
-
-    Saturated units, and moments that decay, fill arrays with them, and most CPUs are a hundred
-    times slower on them.
-    """
-    word, wide, module = ir.IntType(32), ir.IntType(64), builder.module
-    if _MACHINE in ("x86_64", "amd64"):
-        control = cgutils.alloca_once(builder, word)
-        pointer = builder.bitcast(control, cgutils.voidptr_t)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
-        store = cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.stmxcsr")
-        load = cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.ldmxcsr")
-        builder.call(store, [pointer])
-        before = builder.load(control)
-        builder.store(builder.or_(before, word(_X86_FLUSH)), control)
-        builder.call(load, [pointer])
-        return before
-    if _MACHINE in ("aarch64", "arm64"):
-        get = cgutils.get_or_insert_function(
-            module, ir.FunctionType(wide, []), "llvm.aarch64.get.fpcr"
-        )
-        kind = ir.FunctionType(ir.VoidType(), [wide])
-        put = cgutils.get_or_insert_function(module, kind, "llvm.aarch64.set.fpcr")
-        before = builder.call(get, [])
-        builder.call(put, [builder.or_(before, wide(_ARM_FLUSH))])
-        return before
-    return None
-
-
-def _restore_subnormals(builder: Any, before: Any) -> None:
-    """Give this thread back the treatment of subnormal numbers it had."""
-    module = builder.module
-    if _MACHINE in ("x86_64", "amd64"):
-        control = cgutils.alloca_once_value(builder, before)
-        pointer = builder.bitcast(control, cgutils.voidptr_t)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type])
-        load = cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.ldmxcsr")
-        builder.call(load, [pointer])
-    elif _MACHINE in ("aarch64", "arm64"):
-        kind = ir.FunctionType(ir.VoidType(), [before.type])
-        put = cgutils.get_or_insert_function(module, kind, "llvm.aarch64.set.fpcr")
-        builder.call(put, [before])
 
 
 class Unit:
@@ -142,9 +92,9 @@ class Unit:
                 function = builder.inttoptr(args[0], kind.as_pointer())
                 result = cgutils.alloca_once(builder, kind.args[0].pointee)
                 error = cgutils.alloca_once(builder, kind.args[1].pointee)
-                before = _flush_subnormals(builder)
+                before = emit_flush(builder)
                 builder.call(function, [result, error, *packer.as_arguments(builder, values)])
-                _restore_subnormals(builder, before)
+                emit_restore(builder, before)
                 return context.get_dummy_value()
 
             return types.void(types.int64, arguments), generate

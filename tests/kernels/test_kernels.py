@@ -378,7 +378,9 @@ def test_example(example):
 
 
 def test_public_names():
-    public = {n for n in kernels.__all__ if not n.endswith("_parallel")} - {"KernelShapeError"}
+    public = {n for n in kernels.__all__ if not n.endswith("_parallel")}
+    # A whole network is compared with the reference in test_gradients and test_compiled.
+    public -= {"KernelShapeError", "CompiledNetwork", "predict"}
     assert public == set(REGISTRY)
     assert {f"{n}_parallel" for n in public} <= set(kernels.__all__)
     assert all(hasattr(kernels, n) for n in kernels.__all__)
