@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numba
-from llvmlite import ir
 from numba import prange, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fastmlp.kernels.target import TILE_ROWS, TILE_VECTORS, kernel, lanes, parallel_kernel
+from fastmlp.kernels.vectors import I64, Emitter
 
 __all__ = ["chains", "chains_parallel", "row_elements"]
 
@@ -19,7 +18,6 @@ Array = NDArray[Any]
 
 # As many independent chains as the register tile has accumulators: enough to hide the latency.
 _VECTORS: Final = TILE_ROWS * TILE_VECTORS
-_I64 = ir.IntType(64)
 
 
 def row_elements(itemsize: int) -> int:
@@ -34,35 +32,27 @@ def _emit_chains(typing, row, factor, repeats):  # type: ignore[no-untyped-def]
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array = context.make_array(sig.args[0])(context, builder, args[0])
         dtype = sig.args[0].dtype
-        count_of_lanes = lanes(dtype.bitwidth // 8)
-        vector = ir.VectorType(context.get_data_type(dtype), count_of_lanes)
-        name = f"llvm.fmuladd.v{count_of_lanes}f{dtype.bitwidth}"
-        kind = ir.FunctionType(vector, [vector] * 3)
-        fma = cgutils.get_or_insert_function(builder.module, kind, name)
-        start = builder.bitcast(array.data, vector.as_pointer())
-        places = [builder.gep(start, [_I64(v)]) for v in range(_VECTORS)]
-        multiplier = ir.Constant(vector, ir.Undefined)
-        for lane in range(count_of_lanes):
-            multiplier = builder.insert_element(multiplier, args[1], _I64(lane))
-        starts = [builder.load(place, align=dtype.bitwidth // 8) for place in places]
+        emit = Emitter(builder, context.get_data_type(dtype), dtype.bitwidth // 8)
+        factor = emit.splat(args[1])
+        starts = [emit.load(array.data, v) for v in range(_VECTORS)]
         entry = builder.block
         loop = builder.append_basic_block("chains.loop")
         done = builder.append_basic_block("chains.done")
         builder.branch(loop)
         builder.position_at_end(loop)
-        count = builder.phi(_I64)
-        values = [builder.phi(vector) for _ in range(_VECTORS)]
-        news = [builder.call(fma, [value, multiplier, multiplier]) for value in values]
-        following = builder.add(count, _I64(1))
+        count = builder.phi(I64)
+        values = [builder.phi(emit.vector) for _ in range(_VECTORS)]
+        news = [emit.fma(value, factor, factor) for value in values]
+        following = builder.add(count, I64(1))
         for phi, first, after in zip(
-            [count, *values], [_I64(0), *starts], [following, *news], strict=True
+            [count, *values], [I64(0), *starts], [following, *news], strict=True
         ):
             phi.add_incoming(first, entry)
             phi.add_incoming(after, loop)
         builder.cbranch(builder.icmp_signed("<", following, args[2]), loop, done)
         builder.position_at_end(done)
-        for value, place in zip(news, places, strict=True):
-            builder.store(value, place, align=dtype.bitwidth // 8)
+        for v, value in enumerate(news):
+            emit.store(value, array.data, v)
         return context.get_dummy_value()
 
     return types.void(row, row.dtype, types.int64), generate
