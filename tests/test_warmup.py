@@ -78,6 +78,19 @@ fastmlp.Trainer(net, threads=1).fit(np.eye(12, dtype="float32"), np.arange(12) %
     assert not any("array(float64, 2d, C), array(float64, 2d" in s for _, _, [s] in used)
 
 
+def test_loading_kernels_imports_no_scipy_and_spoils_none() -> None:
+    script = """
+import json, sys
+import numba, numpy as np, fastmlp
+net = fastmlp.Network([12, 8, 4], seed=0)
+fastmlp.Trainer(net, threads=1).fit(np.eye(12, dtype="float32"), np.arange(12) % 4, epochs=1)
+early = "scipy.linalg" in sys.modules
+product = numba.njit(lambda a, b: np.dot(a, b))(np.eye(2), np.ones((2, 2)))
+print(json.dumps([early, product.tolist()]))
+"""
+    assert python(script) == [False, [[1.0, 1.0], [1.0, 1.0]]]
+
+
 def test_one_specialisation_a_dtype_whatever_is_trained() -> None:
     used = python(
         """

@@ -107,7 +107,7 @@ def _import_without_scipy() -> None:
     compiled functions that use its BLAS import it themselves.
     """
     with suppress(ImportError, AttributeError):  # another version of Numba may do without
-        linear = importlib.import_module("numba.np.linalg")
+        linear: Any = importlib.import_module("numba.np.linalg")
         ensure = linear.ensure_blas
         linear.ensure_blas = lambda: None
         try:
