@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.slow
 def test_asv_runs_in_this_environment(tmp_path: Path) -> None:
     pytest.importorskip("asv", reason="asv is not installed")
-    environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    # asv takes PYTHONPATH away from its processes and gives them this one.
+    environment = os.environ | {"HOME": str(tmp_path), "ASV_PYTHONPATH": str(ROOT)}
     machine = [sys.executable, "-m", "asv", "machine", "--yes"]
     subprocess.run(machine, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=60)
     chosen = r"bench_train.Rate.track_gflops\('64-100-10', 128, 'float32', 1\)|bench_start.Import"
