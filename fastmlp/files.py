@@ -210,7 +210,7 @@ def _read_frame(path: Path) -> DataFrame:
 
         with path.open("rb") as file:
             if path.suffix.lower() == ".csv":
-                frame = pandas.read_csv(file, low_memory=False)
+                frame = pandas.read_csv(file, low_memory=False, float_precision="round_trip")
             else:
                 frame = pandas.read_parquet(file)
     except ImportError:
