@@ -6,26 +6,29 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from bench.common import DTYPES
 
+ROOT = Path(__file__).parent.parent
+
 FIRST_FIT = """
-import time
-start = time.perf_counter()
 import numpy as np
 import fastmlp
 x, y = np.random.default_rng(0).random((256, 784), np.float32), np.arange(256) % 10
 net = fastmlp.Network([784, 200, 10], dtype={dtype!r})
 fastmlp.Trainer(net).fit(x, y, epochs=1)
-print(time.perf_counter() - start)
 """
 
 
-def first_fit(dtype: str, cache: str) -> float:
-    """Return the seconds of import and first fit in a new process."""
+def seconds(script: str, **environment: str) -> float:
+    """Return the time of a script in a new process, the start of Python not included."""
+    timed = (
+        f"import time\nstart = time.perf_counter()\n{script}\nprint(time.perf_counter() - start)"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", FIRST_FIT.format(dtype=dtype)],
-        env={**os.environ, "NUMBA_CACHE_DIR": cache},
+        [sys.executable, "-c", timed],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -34,19 +37,21 @@ def first_fit(dtype: str, cache: str) -> float:
 
 
 class Import:
-    """Seconds of `import fastmlp` and of what a training imports, in new processes."""
+    """Seconds of `import fastmlp`, and of what a training imports."""
 
     timeout = 60
 
-    def timeraw_package(self) -> str:
-        return "import fastmlp"
+    def track_package(self) -> float:
+        return min(seconds("import fastmlp") for _ in range(5))
 
-    def timeraw_trainer(self) -> str:
-        return "from fastmlp import Network, Trainer"
+    def track_trainer(self) -> float:
+        return min(seconds("from fastmlp import Network, Trainer") for _ in range(5))
+
+    track_package.unit = track_trainer.unit = "s"
 
 
 class FirstFit:
-    """Seconds from the start of Python code to the end of the first fit."""
+    """Seconds of imports and a first fit."""
 
     params = (DTYPES,)
     param_names = ("dtype",)
@@ -56,8 +61,10 @@ class FirstFit:
         found = {}
         for dtype in DTYPES:
             with tempfile.TemporaryDirectory() as cache:
-                cold = first_fit(dtype, cache)
-                found[dtype] = cold, min(first_fit(dtype, cache) for _ in range(3))
+                script = FIRST_FIT.format(dtype=dtype)
+                cold = seconds(script, NUMBA_CACHE_DIR=cache)
+                cached = min(seconds(script, NUMBA_CACHE_DIR=cache) for _ in range(3))
+                found[dtype] = cold, cached
         return found
 
     def track_cold(self, found: dict[str, tuple[float, float]], dtype: str) -> float:

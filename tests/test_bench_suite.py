@@ -29,7 +29,7 @@ def test_asv_runs_in_this_environment(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" not in done.stdout, done.stdout
     assert "track_gflops" in done.stdout
-    assert "timeraw_package" in done.stdout
+    assert "track_package" in done.stdout
 
 
 def test_the_suite_and_its_files_are_where_asv_looks() -> None:
