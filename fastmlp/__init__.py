@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from fastmlp import datasets, kernels, plot, reference
     from fastmlp.errors import DataError, DivergenceError, FastMLPError
+    from fastmlp.estimators import MLPClassifier, MLPRegressor
     from fastmlp.history import History
     from fastmlp.nearest_mean import NearestMean
     from fastmlp.network import Network
@@ -38,6 +39,8 @@ _HOME = {
     "DivergenceError": "fastmlp.errors",
     "FastMLPError": "fastmlp.errors",
     "History": "fastmlp.history",
+    "MLPClassifier": "fastmlp.estimators",
+    "MLPRegressor": "fastmlp.estimators",
     "NearestMean": "fastmlp.nearest_mean",
     "Network": "fastmlp.network",
     "Race": "fastmlp.racing",
@@ -55,6 +58,8 @@ __all__ = [
     "DivergenceError",
     "FastMLPError",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "NearestMean",
     "Network",
     "Race",

@@ -56,7 +56,8 @@ class Workspace:
     def __init__(self, sizes: Sizes, first_level: int, rows: int, dtype: DTypeLike) -> None:
         self.capacity = -(-rows // TILE_ROWS) * TILE_ROWS
         self.activations = aligned_zeros(self.capacity * sizes.columns, dtype)
-        self.deltas = aligned_zeros(self.capacity * (sizes.columns - first_level), dtype)
+        # Twice: the second half is for the slopes of activations, where they are kept.
+        self.deltas = aligned_zeros(2 * self.capacity * (sizes.columns - first_level), dtype)
         self.results = np.zeros((self.capacity, 3))
 
 

@@ -153,8 +153,8 @@ class Differentiable(Parameters):
             stride = max(1, _CALL // out[:1].nbytes)
             for first in range(0, samples.n, stride):
                 kernel(
-                    self.table, self.buffer, rows, targets.labels, targets.values, code, levels,
-                    deltas, parts, first, min(samples.n, first + stride), out,
+                    self.table, self.buffer, rows, targets.labels, targets.values, code,
+                    np.zeros(0), levels, deltas, parts, first, min(samples.n, first + stride), out,
                 )  # fmt: skip
         weights, biases, at = [], [], 0
         for w, b in zip(self.weights, self.biases, strict=True):

@@ -36,6 +36,11 @@ _HIDDEN = {
     "sigmoid": activations.SIGMOID,
     "tanh": activations.TANH,
     "relu": activations.RELU,
+    "leaky_relu": activations.LEAKY_RELU,
+    "elu": activations.ELU,
+    "silu": activations.SILU,
+    "gelu": activations.GELU,
+    "softplus": activations.SOFTPLUS,
 }
 _OUTPUT = {
     "identity": activations.IDENTITY,
@@ -52,8 +57,9 @@ class Network(Differentiable):
     ----------
     sizes : sequence of int
         Units of each level, inputs first, outputs last; [n_in, n_out] has no hidden layer.
-    hidden : {"relu", "sigmoid", "tanh", "identity"}
-        Activation of the hidden layers.
+    hidden : str, or sequence of one str a hidden layer
+        Activation of the hidden layers: "relu", "sigmoid", "tanh", "identity", "leaky_relu" (slope
+        0.01 below 0), "elu", "silu", "gelu" (exact) or "softplus".
     output : {"softmax", "sigmoid", "identity"}
         Activation of the outputs.
     init : {"he", "glorot", "normal", "zeros"} or (name, scale)
@@ -89,7 +95,7 @@ class Network(Differentiable):
     def __init__(
         self,
         sizes: Sequence[int],
-        hidden: str = "relu",
+        hidden: str | Sequence[str] = "relu",
         output: str = "softmax",
         init: str | tuple[str, float] = "he",
         seed: int | None = 0,
@@ -102,7 +108,14 @@ class Network(Differentiable):
         units = [check_integer(f"sizes[{i}]", size, 1) for i, size in enumerate(sizes)]
         if len(units) < 2:
             raise invalid("sizes", "at least two integers: inputs and outputs", units)
-        self.hidden = check_choice("hidden", hidden, tuple(_HIDDEN))
+        given: list[Any] = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
+        for name in given:
+            check_choice("hidden", name, tuple(_HIDDEN))
+        names = given if isinstance(hidden, list | tuple) else given * (len(units) - 2)
+        if len(names) != len(units) - 2:
+            expected = f"one name, or one for each of {len(units) - 2} hidden layers"
+            raise invalid("hidden", expected, f"{len(names)} names")
+        self.hidden = names if isinstance(hidden, list | tuple) else hidden
         self.output = check_choice("output", output, tuple(_OUTPUT))
         if self.output == "softmax" and units[-1] == 1:
             raise invalid("sizes", "at least 2 outputs with softmax", "1 (use output='sigmoid')")
@@ -120,7 +133,7 @@ class Network(Differentiable):
             expected = f"{max(units[-1], 2)} names"
             raise invalid("classes", expected, f"shape {self.classes.shape}")
         check_memory(units, real.itemsize)
-        codes = [_HIDDEN[self.hidden]] * (len(units) - 2) + [_OUTPUT[self.output]]
+        codes = [*(_HIDDEN[name] for name in names), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
         super().__init__(units, codes, real, scale)
         self._initialise(init, check_integer("seed", seed, 0, none=True))

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fastmlp.buffers import Entries, aligned_zeros, block_rows
 from fastmlp.kernels import layout, step, updates
-from fastmlp.kernels.samples import SQUARES_ROWS, samples_part
+from fastmlp.kernels.penalty import SQUARES_ROWS
+from fastmlp.kernels.samples import samples_part
 from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, skips_zeros
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
@@ -24,6 +25,7 @@ from fastmlp.validation import Samples, Targets
 __all__ = ["Rule", "TrainingPass", "forward"]
 
 _NO_ROWS = np.zeros(0, np.int64)
+_NO_RATES = np.zeros(0)
 # Floating-point operations of one call of the inference kernel, for each thread.
 _CALL = 1e9
 
@@ -37,6 +39,7 @@ def forward(
     out: NDArray[Any] | None = None,
     threads: int | None = None,
     zero_skipping: bool | None = None,
+    constants: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Run all samples through the network.
 
@@ -54,8 +57,7 @@ def forward(
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
     entries = entries_for(parameters, samples, block, space.capacity, threads, zero_skipping)
     sums = np.zeros((blocks, 3))
-    rates = np.zeros(layout.RATES)
-    rates[layout.INPUT_SCALE] = parameters.input_scale
+    rates = _rates(Rule(), parameters, constants)
     none = np.zeros(0, parameters.dtype)
     # Back in Python every 50 ms or so, where Ctrl-C is seen.
     stride = threads * max(1, int(_CALL / parameters.operations(block)))
@@ -64,7 +66,7 @@ def forward(
             settings = np.array(
                 [
                     updates.NONE, loss, 0, block, space.capacity, parts, 0, 0,
-                    entries.span > 0, entries.span, entries.reach, entries.group,
+                    entries.span > 0, entries.span, entries.reach, entries.group, 0,
                 ],
                 np.int64,
             )  # fmt: skip
@@ -110,6 +112,17 @@ class Rule(NamedTuple):
     code: int = updates.NONE
     rates: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
     l2: float = 0.0
+    dropout: float = 0.0
+
+
+def _rates(
+    rule: Rule, parameters: Parameters, constants: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the numbers of a rule, and a loss's constants, as `layout` names them."""
+    *first, weight_decay = rule.rates
+    scale = parameters.input_scale
+    numbers = [*first, rule.l2, weight_decay, scale, rule.dropout]
+    return np.array(numbers if constants is None else [*numbers, *constants])
 
 
 class TrainingPass:
@@ -138,6 +151,7 @@ class TrainingPass:
         threads: int | None = None,
         epochs: int = 1,
         zero_skipping: bool | None = None,
+        constants: NDArray[np.float64] | None = None,
     ) -> None:
         self.parameters = parameters
         self.batch = batch
@@ -172,7 +186,7 @@ class TrainingPass:
         blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
         self._squares = np.zeros(blocks)
         self._running = np.zeros(4)
-        self._rates = np.array([*rule.rates[:4], rule.l2, rule.rates[4], parameters.input_scale])
+        self._rates = _rates(rule, parameters, constants)
         self._loss = loss
         self._out = np.zeros((0, 0), parameters.dtype)
         self._addresses = (
@@ -181,14 +195,28 @@ class TrainingPass:
         )
         self.begin(_NO_ROWS)
 
-    def begin(self, order: NDArray[np.int64], done: NDArray[np.float64] | None = None) -> None:
-        """Begin an epoch over the samples of `order`, or go on after steps with records `done`."""
+    def begin(
+        self,
+        order: NDArray[np.int64],
+        done: NDArray[np.float64] | None = None,
+        learning_rate: float | NDArray[np.float64] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Begin an epoch over the samples of `order`, or go on after steps with records `done`.
+
+        `learning_rate` replaces the rule's: a number, or one for each step. `seed` is of dropout.
+        """
         self.order = order
         self._progress = np.zeros(1, np.int64)
         self.records = np.zeros((-(-len(order) // self.batch), 3))
         if done is not None:
             self.records[: len(done)] = done
             self._progress[0] = min(len(done) * self.batch, len(order))
+        self._schedule, self._seed = _NO_RATES, seed
+        if isinstance(learning_rate, np.ndarray):
+            self._schedule = learning_rate
+        elif learning_rate is not None:
+            self._rates[layout.LEARNING_RATE] = learning_rate
 
     @property
     def position(self) -> int:
@@ -228,6 +256,7 @@ class TrainingPass:
             [
                 self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts,
                 1, self._scratch, entries.span > 0, entries.span, entries.reach, entries.group,
+                self._seed,
             ],
             np.int64,
         )  # fmt: skip
@@ -237,8 +266,8 @@ class TrainingPass:
                 self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
                 *self._states, self._space.activations, self._space.deltas, entries.values,
                 entries.columns, entries.bounds, self._space.results, self._squares,
-                self._running, self.records, *self._data, self.order, settings, self._rates,
-                self._out, *self._addresses, self._progress, steps_before, stop,
+                self._running, self.records, self._schedule, *self._data, self.order, settings,
+                self._rates, self._out, *self._addresses, self._progress, steps_before, stop,
             )
         )  # fmt: skip
 

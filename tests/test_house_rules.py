@@ -39,7 +39,7 @@ ORDER = [
     ["checkpoints", "divergence"],
     ["resumable"],
     ["training"],
-    ["racing"],
+    ["racing", "estimators"],
     ["idx"],
     ["images", "npz"],
     ["datasets"],
@@ -94,7 +94,7 @@ def test_modules_import_only_from_above(name: str) -> None:
         assert other == top or LEVEL[other] < LEVEL[top], f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("package", ["kernels", "benchmarks", "recipes", "cli"])
+@pytest.mark.parametrize("package", ["kernels", "benchmarks", "estimators", "recipes", "cli"])
 def test_packages_have_no_circle(package: str) -> None:
     members = [name for name in SOURCES if name.split(".")[0] == package and name != package]
     TopologicalSorter({name: package_imports(name) & set(members) for name in members}).prepare()

@@ -25,6 +25,8 @@ NAMES = [
     "DivergenceError",
     "FastMLPError",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "NearestMean",
     "Network",
     "Race",

@@ -1,14 +1,8 @@
-"""Exponential, activations and their derivatives.
+"""Activations and their derivatives.
 
-exp(x) = 2ⁿ · exp(r) with n = round(x / ln 2) and |r| ≤ ln(2)/2: the reduction by a two-part ln 2 is
-Cody and Waite's (Software Manual for the Elementary Functions, 1980), the polynomial is the Taylor
-series cut where its remainder is below a tenth of a rounding, and 2ⁿ is written into the exponent
-bits, in two factors so that subnormal results round correctly. All of it is straight-line code
-that LLVM turns into vectors; the C library's exp would be a call per element. The error is below
-1.1 units in the last place over the whole range (1.5 on a CPU without fused multiply-add); overflow
-gives infinity, underflow zero, and NaN stays NaN.
-
-The derivatives are functions of the activation's value, so no pre-activation is kept.
+The derivatives of identity, sigmoid, tanh, relu, leaky relu and elu are functions of the
+activation's value, so no pre-activation is kept. Those of softplus, silu and gelu are not: their
+slopes are written on the way forward. Dropout, too, is kept as slopes.
 """
 
 from __future__ import annotations
@@ -18,26 +12,41 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.kernels.exponential import exp_scalar, expm1_scalar, sigmoid_scalar, tanh_scalar
 from fastmlp.kernels.memory import out_of_line, scratch_like
 from fastmlp.kernels.public import block_bounds, flat, gather, is_contiguous, scatter
-from fastmlp.kernels.target import by_dtype, device
-from fastmlp.kernels.tile import fma
+from fastmlp.kernels.rectifiers import (
+    gelu_scalar,
+    gelu_slope,
+    silu_scalar,
+    silu_slope,
+    softplus_scalar,
+)
+from fastmlp.kernels.target import device
 
 __all__ = [
+    "ELU",
     "EXP",
+    "GELU",
     "IDENTITY",
+    "LEAKY_RELU",
     "RELU",
     "SIGMOID",
+    "SILU",
     "SOFTMAX",
+    "SOFTPLUS",
     "TANH",
     "activate",
     "activate_block",
+    "activate_keeping_slopes",
     "derive_block",
-    "exp_scalar",
+    "drop_out",
+    "multiply",
     "multiply_by_derivative",
-    "sigmoid_scalar",
+    "needs_slopes",
+    "slope",
+    "slope_block",
     "softmax_row",
-    "tanh_scalar",
 ]
 
 Array = NDArray[Any]
@@ -47,135 +56,31 @@ SIGMOID: Final = 1
 TANH: Final = 2
 RELU: Final = 3
 SOFTMAX: Final = 4
-EXP: Final = 5  # no activation of a layer: for `activate_block` alone
+EXP: Final = 5  # of outputs only
+LEAKY_RELU: Final = 6
+ELU: Final = 7
+SOFTPLUS: Final = 8  # this one and those after it: the derivative is no function of the value
+SILU: Final = 9
+GELU: Final = 10
 
-_F, _D = np.float32, np.float64
-
-# 1/k! for k = 7 … 0 and 13 … 0; the remainders at r = ln(2)/2 are 5e-9 and 4e-18.
-_F7, _F6, _F5, _F4, _F3 = _F(1 / 5040), _F(1 / 720), _F(1 / 120), _F(1 / 24), _F(1 / 6)
-_D13, _D12, _D11 = _D(1 / 6227020800), _D(1 / 479001600), _D(1 / 39916800)
-_D10, _D9, _D8 = _D(1 / 3628800), _D(1 / 362880), _D(1 / 40320)
-_D7, _D6, _D5, _D4, _D3 = _D(1 / 5040), _D(1 / 720), _D(1 / 120), _D(1 / 24), _D(1 / 6)
-
-# ln 2 in two parts: n times the first is exact for every n that occurs.
-_F_LN2_HIGH, _F_LN2_LOW = _F(0.693359375), _F(-2.12194440054690583e-4)
-_D_LN2_HIGH, _D_LN2_LOW = _D(6.93145751953125e-1), _D(1.42860682030941723212e-6)
-_F_LOG2_E, _D_LOG2_E = _F(1.4426950408889634), _D(1.4426950408889634)
-
-# Adding 1.5 · 2^23 (2^52) rounds to an integer and leaves it in the low bits of the sum.
-_F_ROUND, _D_ROUND = _F(12582912.0), _D(6755399441055744.0)
+_LEAK: Final = 0.01  # slope of the leaky relu below 0
 
 
 @device
-def exp_float32(x: Any) -> Any:
-    """Return e to the power x; a scalar."""
-    x = _F(88.8) if x > _F(88.8) else x
-    x = _F(-104.0) if x < _F(-104.0) else x
-    shifted = fma(x, _F_LOG2_E, _F_ROUND)
-    n = shifted - _F_ROUND
-    r = fma(n, -_F_LN2_LOW, fma(n, -_F_LN2_HIGH, x))
-    p = fma(_F7, r, _F6)
-    p = fma(p, r, _F5)
-    p = fma(p, r, _F4)
-    p = fma(p, r, _F3)
-    p = fma(p, r, _F(0.5))
-    p = fma(p, r, _F(1.0))
-    p = fma(p, r, _F(1.0))
-    power = np.int32(_F(shifted).view(np.int32) - np.int32(0x4B400000))
-    half = np.int32(power >> np.int32(1))
-    first = np.int32((half + np.int32(127)) << np.int32(23))
-    second = np.int32((power - half + np.int32(127)) << np.int32(23))
-    return p * np.int32(first).view(np.float32) * np.int32(second).view(np.float32)
-
-
-@device
-def exp_float64(x: Any) -> Any:
-    """Return e to the power x; a scalar."""
-    x = 709.8 if x > 709.8 else x
-    x = -746.0 if x < -746.0 else x
-    shifted = fma(x, _D_LOG2_E, _D_ROUND)
-    n = shifted - _D_ROUND
-    r = fma(n, -_D_LN2_LOW, fma(n, -_D_LN2_HIGH, x))
-    p = fma(_D13, r, _D12)
-    p = fma(p, r, _D11)
-    p = fma(p, r, _D10)
-    p = fma(p, r, _D9)
-    p = fma(p, r, _D8)
-    p = fma(p, r, _D7)
-    p = fma(p, r, _D6)
-    p = fma(p, r, _D5)
-    p = fma(p, r, _D4)
-    p = fma(p, r, _D3)
-    p = fma(p, r, 0.5)
-    p = fma(p, r, 1.0)
-    p = fma(p, r, 1.0)
-    power = np.int64(_D(shifted).view(np.int64) - np.int64(0x4338000000000000))
-    half = np.int64(power >> np.int64(1))
-    first = np.int64((half + np.int64(1023)) << np.int64(52))
-    second = np.int64((power - half + np.int64(1023)) << np.int64(52))
-    return p * np.int64(first).view(np.float64) * np.int64(second).view(np.float64)
-
-
-exp_scalar = by_dtype(exp_float32, exp_float64)
-
-
-@device
-def sigmoid_float32(x: Any) -> Any:
-    """Return 1 / (1 + e^-x); a scalar."""
-    return _F(1.0) / (_F(1.0) + exp_float32(-x))
-
-
-@device
-def sigmoid_float64(x: Any) -> Any:
-    """Return 1 / (1 + e^-x); a scalar."""
-    return 1.0 / (1.0 + exp_float64(-x))
-
-
-sigmoid_scalar = by_dtype(sigmoid_float32, sigmoid_float64)
-
-
-@device
-def tanh_float32(x: Any) -> Any:
-    """Return tanh x; a scalar. Below 0.625 the polynomial of Moshier's Cephes library (tanhf)."""
-    z = x * x
-    p = fma(_F(-5.70498872745e-3), z, _F(2.06390887954e-2))
-    p = fma(p, z, _F(-5.37397155531e-2))
-    p = fma(p, z, _F(1.33314422036e-1))
-    p = fma(p, z, _F(-3.33332819422e-1))
-    small = fma(p * z, x, x)
-    size = abs(x)
-    large = _F(1.0) - _F(2.0) / (exp_float32(size + size) + _F(1.0))
-    large = -large if x < _F(0.0) else large
-    return small if size < _F(0.625) else large
-
-
-@device
-def tanh_float64(x: Any) -> Any:
-    """Return tanh x; a scalar. Below 0.625 as in Moshier's Cephes library (tanh), rational."""
-    z = x * x
-    p = fma(-9.64399179425052238628e-1, z, -9.92877231001918586564e1)
-    p = fma(p, z, -1.61468768441708447952e3)
-    q = fma(z + 1.12811678491632931402e2, z, 2.23548839060100448583e3)
-    q = fma(q, z, 4.84406305325125486048e3)
-    small = fma(p * z / q, x, x)
-    size = abs(x)
-    large = 1.0 - 2.0 / (exp_float64(size + size) + 1.0)
-    large = -large if x < 0.0 else large
-    return small if size < 0.625 else large
-
-
-tanh_scalar = by_dtype(tanh_float32, tanh_float64)
+def needs_slopes(code: int) -> bool:
+    """Return whether an activation's derivative must be computed before its value."""
+    return bool(code >= SOFTPLUS)
 
 
 @device
 def activate(code: int, values: Array) -> None:
-    """Replace values by activation(values), elementwise.
+    """Replace values by activation(values), elementwise (SOFTMAX is not: as IDENTITY).
 
-    code : IDENTITY, SIGMOID, TANH or RELU (SOFTMAX is not elementwise: as IDENTITY).
     values : (n,) float32 or float64, contiguous; updated. One array, not two: with two, LLVM
         vectorises only for memory that does not overlap.
     """
     out_of_line()
+    zero, leak = values.dtype.type(0), values.dtype.type(_LEAK)
     if code == SIGMOID:
         for i in range(values.shape[0]):
             values[i] = sigmoid_scalar(values[i])
@@ -184,7 +89,70 @@ def activate(code: int, values: Array) -> None:
             values[i] = tanh_scalar(values[i])
     elif code == RELU:
         for i in range(values.shape[0]):
-            values[i] = values.dtype.type(0) if values[i] < 0 else values[i]
+            values[i] = zero if values[i] < 0 else values[i]
+    elif code == EXP:
+        for i in range(values.shape[0]):
+            values[i] = exp_scalar(values[i])
+    elif code == LEAKY_RELU:
+        for i in range(values.shape[0]):
+            values[i] = leak * values[i] if values[i] < 0 else values[i]
+    elif code == ELU:
+        for i in range(values.shape[0]):
+            negative = expm1_scalar(min(values[i], zero))
+            values[i] = negative if values[i] < 0 else values[i]
+    elif code == SOFTPLUS:
+        for i in range(values.shape[0]):
+            values[i] = softplus_scalar(values[i])
+    elif code == SILU:
+        for i in range(values.shape[0]):
+            values[i] = silu_scalar(values[i])
+    elif code == GELU:
+        for i in range(values.shape[0]):
+            values[i] = gelu_scalar(values[i])
+
+
+@device
+def slope(code: int, values: Array) -> None:
+    """Replace values x by activation'(x), for the activations that need it: see `needs_slopes`.
+
+    values : (n,) float32 or float64, contiguous; updated.
+    """
+    out_of_line()
+    if code == SOFTPLUS:
+        for i in range(values.shape[0]):
+            values[i] = sigmoid_scalar(values[i])
+    elif code == SILU:
+        for i in range(values.shape[0]):
+            values[i] = silu_slope(values[i])
+    else:
+        for i in range(values.shape[0]):
+            values[i] = gelu_slope(values[i])
+
+
+@device
+def activate_keeping_slopes(code: int, values: Array, slopes: Array) -> None:
+    """Replace values x by activation(x), and write activation'(x) to slopes.
+
+    values, slopes : (n,) one dtype, contiguous, apart.
+    """
+    if needs_slopes(code):
+        for i in range(values.shape[0]):
+            slopes[i] = values[i]
+        slope(code, slopes)
+        activate(code, values)
+    else:
+        activate(code, values)
+        for i in range(values.shape[0]):
+            slopes[i] = slopes.dtype.type(1)
+        multiply_by_derivative(code, values, slopes)
+
+
+@device
+def multiply(factors: Array, values: Array) -> None:
+    """Replace values by factors · values; both (n,), contiguous, one dtype, apart."""
+    out_of_line()
+    for i in range(values.shape[0]):
+        values[i] = factors[i] * values[i]
 
 
 @device
@@ -192,10 +160,10 @@ def multiply_by_derivative(code: int, activations: Array, delta: Array) -> None:
     """Replace delta by delta · activation'(x), where activations = activation(x).
 
     activations, delta : (n,) float32 or float64, contiguous, apart; activations read, delta
-        updated.
+        updated. Not for activations that need slopes.
     """
     out_of_line()
-    one = activations.dtype.type(1)
+    zero, one, leak = delta.dtype.type(0), delta.dtype.type(1), delta.dtype.type(_LEAK)
     if code == SIGMOID:
         for i in range(delta.shape[0]):
             a = activations[i]
@@ -206,7 +174,35 @@ def multiply_by_derivative(code: int, activations: Array, delta: Array) -> None:
             delta[i] = delta[i] * (one - a * a)
     elif code == RELU:
         for i in range(delta.shape[0]):
-            delta[i] = delta[i] if activations[i] > 0 else delta.dtype.type(0)
+            delta[i] = delta[i] if activations[i] > 0 else zero
+    elif code == LEAKY_RELU:
+        for i in range(delta.shape[0]):
+            delta[i] = delta[i] if activations[i] > 0 else leak * delta[i]
+    elif code == ELU:
+        for i in range(delta.shape[0]):
+            a = activations[i]
+            delta[i] = delta[i] if a > 0 else delta[i] * (a + one)
+
+
+@device
+def drop_out(values: Array, slopes: Array, rate: float, seed: int, sample: int, first: int) -> None:
+    """Set a share `rate` of values and slopes to zero, and divide the others by 1 - rate.
+
+    values, slopes : (n,) one dtype, contiguous, apart; the units from `first` on of one sample.
+    Whether a unit is dropped is a hash of seed, sample and unit: the finalizer of SplitMix64
+    (Steele, Lea and Flood 2014). It is the same in whatever thread and block.
+    """
+    kept, zero = values.dtype.type(1.0 / (1.0 - rate)), values.dtype.type(0)
+    limit = np.uint64(rate * 18446744073709549568.0)
+    key = np.uint64(seed) + np.uint64(sample) * np.uint64(0xD1B54A32D192ED03)
+    for i in range(values.shape[0]):
+        h = key + np.uint64(first + i + 1) * np.uint64(0x9E3779B97F4A7C15)
+        h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        h = h ^ (h >> np.uint64(31))
+        factor = zero if h < limit else kept
+        values[i] *= factor
+        slopes[i] *= factor
 
 
 @device
@@ -238,24 +234,13 @@ def softmax_row(row: Array, outputs: int) -> tuple[float, float]:
 
 
 @device
-def exponentiate(values: Array) -> None:
-    """Replace values, (n,) contiguous, by e^values."""
-    out_of_line()
-    for i in range(values.shape[0]):
-        values[i] = exp_scalar(values[i])
-
-
-@device
 def activate_block(code: int, x: Array, out: Array, block: int) -> None:
-    """Write activation(x), or e^x, to one of `blocks(out)`; out may be x."""
+    """Write activation(x) to one of `blocks(out)`; out may be x."""
     start, stop = block_bounds(out, block)
     contiguous = is_contiguous(out)
     values = flat(out)[start:stop] if contiguous else scratch_like(out)[: stop - start]
     gather(x, start, values)
-    if code == EXP:
-        exponentiate(values)
-    else:
-        activate(code, values)
+    activate(code, values)
     if not contiguous:
         scatter(values, out, start)
 
@@ -269,4 +254,20 @@ def derive_block(code: int, activations: Array, delta: Array, out: Array, block:
     gather(activations, start, values)
     gather(delta, start, products)
     multiply_by_derivative(code, values, products)
+    scatter(products, out, start)
+
+
+@device
+def slope_block(code: int, x: Array, delta: Array, out: Array, block: int) -> None:
+    """Write delta · activation'(x) to one of `blocks(out)`; out may be either input.
+
+    For the activations that need slopes: x is what they were applied to.
+    """
+    start, stop = block_bounds(out, block)
+    count, scratch = stop - start, scratch_like(out)
+    values, products = scratch[:count], scratch[count : 2 * count]
+    gather(x, start, values)
+    gather(delta, start, products)
+    slope(code, values)
+    multiply(values, products)
     scatter(products, out, start)

@@ -90,7 +90,8 @@ SKIPS: Final = 8  # whether level 0 is held as entries, without its zeros
 SPAN: Final = 9  # features that are worked on together where it is
 REACH: Final = 10  # the most entries that one sample has in a span
 GROUP: Final = 11  # features whose gradient is finished together; a span is whole groups
-SETTINGS: Final = 12
+SEED: Final = 12  # of the epoch's dropout
+SETTINGS: Final = 13
 NO_LOSS: Final = -1  # for LOSS
 
 # Phases of a step. ALL is the first three in one, where nobody waits for others' columns.
@@ -108,7 +109,8 @@ EPSILON: Final = 3
 L2: Final = 4
 WEIGHT_DECAY: Final = 5
 INPUT_SCALE: Final = 6
-RATES: Final = 7
+DROPOUT: Final = 7  # share of hidden units that are left out of a step
+RATES: Final = 8  # what follows are the loss's constants, one an output, or none
 
 # Fields of `results`, `running` and `records`, float64: sums over samples.
 LOSS_SUM: Final = 0

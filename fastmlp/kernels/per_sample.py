@@ -11,7 +11,12 @@ from typing import Any
 from numba import prange
 from numpy.typing import NDArray
 
-from fastmlp.kernels.activations import activate, multiply_by_derivative
+from fastmlp.kernels.activations import (
+    activate,
+    activate_keeping_slopes,
+    multiply_by_derivative,
+    needs_slopes,
+)
 from fastmlp.kernels.layout import ACTIVATION, INPUTS, OUTPUTS, WEIGHTS, WEIGHTS_ROW
 from fastmlp.kernels.losses import loss_row
 from fastmlp.kernels.target import device, kernel, parallel_kernel
@@ -22,10 +27,11 @@ Array = NDArray[Any]
 
 
 @device
-def sample_forward(table: Array, parameters: Array, x: Array, levels: Array) -> None:
+def sample_forward(table: Array, parameters: Array, x: Array, levels: Array, deltas: Array) -> None:
     """Compute all levels of one sample; the last level gets its logits.
 
     x : (inputs,), read. levels : (units of all layers,), written, one level after the other.
+    deltas : as levels; the slopes of those activations that need them are written.
     """
     end = 0
     below = x
@@ -43,7 +49,11 @@ def sample_forward(table: Array, parameters: Array, x: Array, levels: Array) -> 
         for j in range(outputs):
             level[j] += biases[j]
         if layer < table.shape[0] - 1:
-            activate(table[layer, ACTIVATION], level)
+            if needs_slopes(table[layer, ACTIVATION]):
+                slopes = deltas[end : end + outputs]
+                activate_keeping_slopes(table[layer, ACTIVATION], level, slopes)
+            else:
+                activate(table[layer, ACTIVATION], level)
         below = level
         end += outputs
 
@@ -55,7 +65,8 @@ def sample_backward(
     """Carry delta back from the last level and write the gradient of one sample.
 
     levels, deltas : (units of all layers,); levels and the last level's delta read, other deltas
-        written. out : (parameters without padding,), written: W1, b1, W2, b2, ….
+        written, in the place of the slopes that `sample_forward` left there.
+    out : (parameters without padding,), written: W1, b1, W2, b2, ….
     """
     end, out_end = deltas.shape[0], out.shape[0]
     for layer in range(table.shape[0] - 1, -1, -1):
@@ -74,25 +85,26 @@ def sample_backward(
                 gradient[j] = below[k] * delta[j]
         if layer > 0:
             delta_below = deltas[end - inputs : end]
+            code = table[layer - 1, ACTIVATION]
             for k in range(inputs):
                 weights = parameters[first + k * row : first + k * row + outputs]
                 total = deltas.dtype.type(0)
                 for j in range(outputs):
                     total += delta[j] * weights[j]
-                delta_below[k] = total
-            multiply_by_derivative(table[layer - 1, ACTIVATION], below, delta_below)
+                delta_below[k] = total * delta_below[k] if needs_slopes(code) else total
+            multiply_by_derivative(code, below, delta_below)
 
 
 def _per_sample(
     table: Array, parameters: Array, x: Array, labels: Array, targets: Array, loss: int,
-    levels: Array, deltas: Array, parts: int, first: int, last: int, out: Array,
+    constants: Array, levels: Array, deltas: Array, parts: int, first: int, last: int, out: Array,
 ) -> None:  # fmt: skip
     """Write the gradient of the loss of each of the samples [first, last).
 
     table : (layers, FIELDS) int64. parameters : flat. x : (n, inputs). labels : (n,) int64, or
-    empty where `targets`, (n, outputs), count. levels, deltas : (parts, units of all layers),
-    scratch. out : (n, parameters without padding), written: W1, b1, W2, b2, …. All but table and
-    labels share the compute dtype.
+    empty where `targets`, (n, outputs), count. constants : of the loss, float64. levels, deltas :
+    (parts, units of all layers), scratch. out : (n, parameters without padding),
+    written: W1, b1, W2, b2, …. All but table and labels share the compute dtype.
     """
     layer = table.shape[0] - 1
     outputs, activation = table[layer, OUTPUTS], table[layer, ACTIVATION]
@@ -101,12 +113,12 @@ def _per_sample(
         for sample in range(
             first + part * (last - first) // parts, first + (part + 1) * (last - first) // parts
         ):
-            sample_forward(table, parameters, x[sample], levels[part])
+            sample_forward(table, parameters, x[sample], levels[part], deltas[part])
             label = labels[sample] if labels.shape[0] > 0 else -1
             target = targets[sample if label < 0 else 0]
             loss_row(
                 loss, activation, levels[part, hidden:], deltas[part, hidden:], outputs, label,
-                target, 1.0,
+                target, constants, 1.0,
             )  # fmt: skip
             sample_backward(table, parameters, x[sample], levels[part], deltas[part], out[sample])
 

@@ -7,13 +7,20 @@ deltas back to level 1. Inference is the same without the way back.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from fastmlp.kernels.activations import activate, multiply_by_derivative
+from fastmlp.kernels.activations import (
+    activate,
+    activate_keeping_slopes,
+    drop_out,
+    multiply,
+    multiply_by_derivative,
+    needs_slopes,
+)
 from fastmlp.kernels.dense import product
 from fastmlp.kernels.entries import element, forward_entries, gather_entries, transpose_entries
 from fastmlp.kernels.layout import (
@@ -22,6 +29,7 @@ from fastmlp.kernels.layout import (
     CAPACITY,
     COLUMN_STEP,
     CORRECT,
+    DROPOUT,
     FIRST,
     FIRST_LAYER,
     FLOAT32,
@@ -38,7 +46,9 @@ from fastmlp.kernels.layout import (
     OUTPUT_BEFORE,
     OUTPUT_WIDTH,
     OUTPUTS,
+    RATES,
     ROW_STEP,
+    SEED,
     SKIPS,
     SPAN,
     TRANSPOSED,
@@ -49,18 +59,15 @@ from fastmlp.kernels.layout import (
     WEIGHTS_ROW,
 )
 from fastmlp.kernels.losses import is_predicted, loss_row, output_row
-from fastmlp.kernels.memory import scratch_like
+from fastmlp.kernels.penalty import squares_of_block
 from fastmlp.kernels.shares import cuts_columns, share_of_columns, share_of_rows
 from fastmlp.kernels.target import TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
 from fastmlp.kernels.unit import Unit
 
-__all__ = ["SQUARES_ROWS", "samples_part"]
+__all__ = ["samples_part"]
 
 Array = NDArray[Any]
-
-# Rows of weights whose squares are summed together, in whatever thread.
-SQUARES_ROWS: Final = 64
 
 
 @device
@@ -159,12 +166,15 @@ def vectors_of_layer(table: Array, layer: int, itemsize: int) -> int:
 
 @device
 def forward_rows(
-    table: Array, parameters: Array, activations: Array, capacity: int, top: int, bottom: int
-) -> None:
+    table: Array, parameters: Array, activations: Array, capacity: int, top: int, bottom: int,
+    deltas: Array, slopes_at: int, dropout: float, seed: int, position: int,
+) -> None:  # fmt: skip
     """Compute all levels of rows [top, bottom) from the first layer's products on.
 
     activations : (capacity · columns,), level 1 completed, those after it written. The last level
     gets its logits.
+    deltas : written from `slopes_at` on, unless that is negative, where an activation needs slopes
+        or there is dropout. Row r is sample position + r of the epoch.
     """
     real = activations.dtype.type
     rows, layers, itemsize = bottom - top, table.shape[0], activations.itemsize
@@ -172,7 +182,19 @@ def forward_rows(
         outputs, width = table[layer, OUTPUTS], table[layer, OUTPUT_WIDTH]
         for j in range(0, outputs + 1, width):
             at = capacity * (table[layer, OUTPUT_BEFORE] + j) + top * width
-            activate(table[layer, ACTIVATION], activations[at : at + rows * width])
+            code = table[layer, ACTIVATION]
+            values = activations[at : at + rows * width]
+            if slopes_at < 0 or not (dropout > 0.0 or needs_slopes(code)):
+                activate(code, values)
+                continue
+            s_at = slopes_at + at - capacity * table[0, OUTPUT_BEFORE]
+            slopes = deltas[s_at : s_at + rows * width]
+            activate_keeping_slopes(code, values, slopes)
+            for r in range(rows if dropout > 0.0 else 0):
+                drop_out(
+                    values[r * width : (r + 1) * width], slopes[r * width : (r + 1) * width],
+                    dropout, seed, position + top + r, (layer << 32) + j,
+                )  # fmt: skip
         # Activation of padding need not be zero, and a padded unit that is not is a bias.
         first = outputs % width
         at = capacity * (table[layer, OUTPUT_BEFORE] + outputs - first) + top * width
@@ -190,8 +212,8 @@ def forward_rows(
 @device
 def loss_rows(
     table: Array, activations: Array, deltas: Array, capacity: int, loss: int, order: Array,
-    position: int, labels: Array, targets: Array, sample_weight: Array, total: float,
-    results: Array, top: int, bottom: int,
+    position: int, labels: Array, targets: Array, constants: Array, sample_weight: Array,
+    total: float, results: Array, top: int, bottom: int,
 ) -> None:  # fmt: skip
     """Turn logits into outputs, and write delta, loss and correctness of rows [top, bottom).
 
@@ -209,7 +231,9 @@ def loss_rows(
         row = activations[level + r * width : level + (r + 1) * width]
         delta = deltas[delta_level + r * width : delta_level + (r + 1) * width]
         scale = weight / total if total > 0.0 else 0.0
-        value = loss_row(loss, table[last, ACTIVATION], row, delta, outputs, label, target, scale)
+        value = loss_row(
+            loss, table[last, ACTIVATION], row, delta, outputs, label, target, constants, scale
+        )
         right = is_predicted(row, outputs, label)
         # A row of weight zero must not count even if its loss is infinite.
         results[r, LOSS_SUM] = weight * value if weight > 0.0 else 0.0
@@ -220,11 +244,12 @@ def loss_rows(
 @device
 def backward_rows(
     table: Array, transposed: Array, activations: Array, deltas: Array, capacity: int, top: int,
-    bottom: int,
+    bottom: int, slopes_at: int, dropout: float,
 ) -> None:  # fmt: skip
     """Carry delta from the last level back to level 1, for rows [top, bottom).
 
-    deltas : (capacity · columns from level 1 on,), last level read, the others written.
+    deltas : (capacity · columns from level 1 on,), last level read, the others written; the slopes
+        that `forward_rows` kept are read from `slopes_at` on.
     """
     lanes = VECTOR_BYTES // activations.itemsize
     real = activations.dtype.type
@@ -248,39 +273,14 @@ def backward_rows(
                     deltas, c_at, in_width, rows, min(in_width, whole - j),
                     RESUME if k > 0 else STORE, real(0),
                 )  # fmt: skip
-            a_at = capacity * level + top * in_width
-            multiply_by_derivative(
-                table[layer - 1, ACTIVATION], activations[a_at : a_at + rows * in_width],
-                deltas[c_at : c_at + rows * in_width],
-            )  # fmt: skip
-
-
-@device
-def squares_of_block(table: Array, parameters: Array, index: int) -> float:
-    """Return Σ w² over block `index` of SQUARES_ROWS rows of weights, biases not included.
-
-    The blocks of all layers are counted through.
-    """
-    layer, block = 0, index
-    while block * SQUARES_ROWS >= table[layer, INPUTS]:
-        block -= (table[layer, INPUTS] + SQUARES_ROWS - 1) // SQUARES_ROWS
-        layer += 1
-    row = table[layer, WEIGHTS_ROW]
-    sums = scratch_like(parameters)
-    bottom = min(table[layer, INPUTS], (block + 1) * SQUARES_ROWS)
-    total = 0.0
-    for left in range(0, row, sums.shape[0]):
-        width = min(sums.shape[0], row - left)
-        for j in range(width):
-            sums[j] = parameters.dtype.type(0)
-        for f in range(block * SQUARES_ROWS, bottom):
-            at = table[layer, WEIGHTS] + f * row + left
-            weights = parameters[at : at + width]
-            for j in range(width):
-                sums[j] += weights[j] * weights[j]
-        for j in range(width):
-            total += sums[j]
-    return total
+            code = table[layer - 1, ACTIVATION]
+            delta = deltas[c_at : c_at + rows * in_width]
+            if dropout > 0.0 or needs_slopes(code):
+                s_at = slopes_at + c_at
+                multiply(deltas[s_at : s_at + rows * in_width], delta)
+            else:
+                a_at = capacity * level + top * in_width
+                multiply_by_derivative(code, activations[a_at : a_at + rows * in_width], delta)
 
 
 def _samples_part(
@@ -340,16 +340,23 @@ def _samples_part(
             table, values, columns, bounds, settings, bottom, part * spans // parts,
             (part + 1) * spans // parts,
         )  # fmt: skip
-    forward_rows(table, parameters, activations, capacity, low, end_of_tiles)
+    last, dropout = table.shape[0] - 1, rates[DROPOUT]
+    units = table[last, OUTPUT_BEFORE] + table[last, OUTPUT_WIDTH] - table[0, OUTPUT_BEFORE]
+    slopes_at = capacity * units if settings[LEARN] else np.int64(-1)
+    forward_rows(
+        table, parameters, activations, capacity, low, end_of_tiles, deltas, slopes_at, dropout,
+        settings[SEED], position,
+    )  # fmt: skip
     if settings[LOSS] != NO_LOSS:
         loss_rows(
             table, activations, deltas, capacity, settings[LOSS], order, position, labels,
-            targets, sample_weight, total, results, low, high,
+            targets, rates[RATES:], sample_weight, total, results, low, high,
         )  # fmt: skip
     if settings[LEARN]:
-        backward_rows(table, transposed, activations, deltas, capacity, low, end_of_tiles)
+        backward_rows(
+            table, transposed, activations, deltas, capacity, low, end_of_tiles, slopes_at, dropout
+        )
         return
-    last = table.shape[0] - 1
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
     level = capacity * table[last, OUTPUT_BEFORE]
     for r in range(low, high):

@@ -69,9 +69,9 @@ def batch_weight(order: Array, first: int, last: int, sample_weight: Array) -> f
 def _train(
     table: Array, parameters: Array, transposed: Array, gradient: Array, state_1: Array,
     state_2: Array, activations: Array, deltas: Array, values: Array, columns: Array,
-    bounds: Array, results: Array, squares: Array, running: Array, records: Array, x: Array,
-    source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
-    sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
+    bounds: Array, results: Array, squares: Array, running: Array, records: Array,
+    schedule: Array, x: Array, source: Array, indices: Array, row_starts: Array, labels: Array,
+    targets: Array, sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
     samples_address: int, weights_address: int, progress: Array, steps_before: int, stop: int,
 ) -> bool:  # fmt: skip
     """Train on the samples of an epoch up to `stop`; return False where a loss was not finite.
@@ -86,6 +86,7 @@ def _train(
     compute dtype. values, columns (int32), bounds (int64) : room for `entries`. results :
     (capacity, 3), squares : (blocks,), running : (4,), float64, scratch.
     records : (steps of the epoch, 3) float64, written: sums of loss, correctness and weight.
+    schedule : float64, the learning rate of each step of the epoch, or empty for that of `rates`.
     x : (bytes,) uint8, read, laid out as `source` says. indices : (entries,) int32, row_starts :
     (n + 1,) int64 of sparse data, else empty. labels : (n,) int64 or empty.
     targets : (n, outputs) in the compute dtype, or one row. sample_weight : (n,) float64 or empty.
@@ -165,6 +166,8 @@ def _train(
                     running[PENALTY] += squares[i]
             if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
                 return False
+            if schedule.shape[0] > 0:
+                rates[LEARNING_RATE] = schedule[first // batch]
             rate = rates[LEARNING_RATE]
             if rule == ADAM:
                 count = steps_before + first // batch + 1

@@ -262,6 +262,8 @@ strip_masked = _make_strip(1, masked=True)
 @intrinsic
 def _fma(context, x, y, z):  # type: ignore[no-untyped-def]
     """Return x · y + z, rounded once where the CPU can."""
+    if not isinstance(x, types.Float):
+        raise numba.TypingError(f"fma is of floats, not of {x}")
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         element = context.get_data_type(sig.return_type)

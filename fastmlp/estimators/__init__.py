@@ -1,0 +1,6 @@
+"""Estimators for scikit-learn: MLPClassifier and MLPRegressor, with its parameters and numbers."""
+
+from fastmlp.estimators.classifier import MLPClassifier
+from fastmlp.estimators.regressor import MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

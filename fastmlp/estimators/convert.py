@@ -1,0 +1,56 @@
+"""Fitted estimators of scikit-learn from ours, and the other way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import is_classifier
+
+from fastmlp.errors import invalid
+from fastmlp.estimators.arguments import hidden_sizes
+
+__all__ = ["copy_fitted", "to_sklearn"]
+
+_THEIR_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
+_THEIR_SCHEDULES = ("constant", "invscaling", "adaptive")
+_ATTRIBUTES = (
+    *("n_layers_", "n_outputs_", "out_activation_", "n_iter_", "t_", "loss_", "best_loss_"),
+    *("loss_curve_", "validation_scores_", "best_validation_score_", "_no_improvement_count"),
+    *("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_"),
+)
+
+
+def copy_fitted(source: Any, target: Any) -> None:
+    """Give `target` what was fitted in `source`; no array is shared."""
+    for name in _ATTRIBUTES:
+        if hasattr(source, name):
+            value = getattr(source, name)
+            setattr(target, name, list(value) if isinstance(value, list) else value)
+    target.coefs_ = [np.array(coef, order="C") for coef in source.coefs_]
+    target.intercepts_ = [np.array(intercept) for intercept in source.intercepts_]
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """Return scikit-learn's estimator with the same fitted network."""
+    kind = neural_network.MLPRegressor
+    if is_classifier(estimator):
+        kind = neural_network.MLPClassifier
+    known = kind().get_params()
+    given = estimator.get_params(deep=False)
+    parameters = {name: value for name, value in given.items() if name in known}
+    sizes = hidden_sizes(estimator.hidden_layer_sizes)
+    names = estimator.activation
+    names = {names} if isinstance(names, str) else set(names)
+    if len(names) > 1 or not names <= set(_THEIR_ACTIVATIONS):
+        expected = f"one of {', '.join(_THEIR_ACTIVATIONS)} for all layers, to be scikit-learn's"
+        raise invalid("activation", expected, estimator.activation)
+    parameters |= {"hidden_layer_sizes": tuple(sizes), "activation": names.pop()}
+    if estimator.learning_rate not in _THEIR_SCHEDULES:
+        parameters["learning_rate"] = "constant"
+    if parameters.get("loss") not in (None, "squared_error", "poisson"):
+        parameters["loss"] = "squared_error"  # their outputs, too, are what the last layer gives
+    made = kind(**parameters)
+    copy_fitted(estimator, made)
+    return made

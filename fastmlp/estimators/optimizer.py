@@ -1,0 +1,115 @@
+"""The estimators' update rules: their numbers, what they remember, and learning rate schedules."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.buffers import aligned_zeros
+from fastmlp.kernels import updates
+from fastmlp.parameters import Parameters
+from fastmlp.passes import Rule
+
+__all__ = ["SolverState", "one_cycle", "scheduled_rates"]
+
+# One cycle (Smith and Topin 2018), with PyTorch's numbers: the share of steps that warm up, and
+# how far below its maximum the learning rate begins and ends.
+_WARM_UP, _BEGIN, _END = 0.3, 1 / 25, 1 / 250_000
+
+
+def cosine(progress: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return factors from 1 to 0 along half a cosine (Loshchilov and Hutter 2017)."""
+    return 0.5 * (1.0 + np.cos(math.pi * np.clip(progress, 0.0, 1.0)))
+
+
+def one_cycle(progress: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return factors that rise to 1 and fall to nearly 0, each along half a cosine.
+
+    Examples
+    --------
+    >>> one_cycle(np.array([0.0, 0.3, 1.0])).round(6).tolist()
+    [0.04, 1.0, 4e-06]
+    """
+    rise = _BEGIN + (1.0 - _BEGIN) * (1.0 - cosine(progress / _WARM_UP))
+    fall = _END + (1.0 - _END) * cosine((progress - _WARM_UP) / (1.0 - _WARM_UP))
+    return np.where(progress < _WARM_UP, rise, fall)
+
+
+_SCHEDULES = {"cosine": cosine, "one_cycle": one_cycle}
+
+
+def scheduled_rates(
+    name: str, learning_rate: float, first: int, steps: int, total: int
+) -> NDArray[np.float64] | None:
+    """Return the learning rates of steps [first, first + steps) of `total`; None: no schedule."""
+    if name not in _SCHEDULES:
+        return None
+    progress = np.arange(first, first + steps) / max(total - 1, 1)
+    return learning_rate * _SCHEDULES[name](progress)
+
+
+class SolverState:
+    """What a stochastic solver remembers: learning rate, updates made, and moments or velocity.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Now; `adaptive` and `invscaling` change it.
+    steps : int
+        Updates made.
+    first, second : ndarray
+        Laid out as the parameters, or empty where the rule keeps none.
+    """
+
+    def __init__(self, estimator: Any, network: Parameters) -> None:
+        self.learning_rate = float(estimator.learning_rate_init)
+        self.steps = 0
+        adam = estimator.solver == "adam"
+        size = network.buffer.size
+        self.first = aligned_zeros(size if adam or estimator.momentum else 0, network.dtype)
+        self.second = aligned_zeros(size if adam else 0, network.dtype)
+
+    def fits(self, estimator: Any, network: Parameters) -> bool:
+        """Return whether this is the state of such a rule for such a network."""
+        other = SolverState(estimator, network)
+        return all(
+            mine.size == its.size and mine.dtype == its.dtype
+            for mine, its in ((self.first, other.first), (self.second, other.second))
+        )
+
+    def rule(self, estimator: Any) -> Rule:
+        """Return the rule that the estimator's parameters describe."""
+        decay = float(estimator.weight_decay)
+        code, numbers = updates.SGD, (float(estimator.momentum), 0.0, 0.0)
+        if estimator.solver == "adam":
+            # Padding has moments of 0, and 0 / (0 + ε) must be 0: ε may not vanish.
+            epsilon = max(float(estimator.epsilon), float(np.finfo(self.first.dtype).tiny))
+            code = updates.ADAM
+            numbers = float(estimator.beta_1), float(estimator.beta_2), epsilon
+        elif estimator.momentum:
+            code = updates.NESTEROV if estimator.nesterovs_momentum else updates.MOMENTUM
+        rates = (self.learning_rate, *numbers, decay)
+        return Rule(code, rates, float(estimator.alpha), float(estimator.dropout))
+
+    def pack(self, network: Parameters) -> dict[str, Any]:
+        """Return the state as arrays and numbers, without the padding of this machine."""
+        arrays = {
+            name: network.unpack_gradients(buffer) if buffer.size else None
+            for name, buffer in (("first", self.first), ("second", self.second))
+        }
+        return arrays | {"learning_rate": self.learning_rate, "steps": self.steps}
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any], network: Parameters) -> SolverState:
+        """Return the state that `pack` described."""
+        state = cls.__new__(cls)
+        state.learning_rate, state.steps = packed["learning_rate"], packed["steps"]
+        none = aligned_zeros(0, network.dtype)
+        state.first, state.second = (
+            none if arrays is None else network.pack_gradients(arrays)
+            for arrays in (packed["first"], packed["second"])
+        )
+        return state

@@ -1,0 +1,135 @@
+"""Held-out data: loss and score after each epoch, the best weights, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import get_scorer
+
+from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
+from fastmlp.parameters import Parameters
+from fastmlp.passes import forward
+from fastmlp.validation import Samples, Targets
+
+__all__ = ["HeldOut", "Monitor"]
+
+
+class HeldOut:
+    """Validation data as the kernels read them, and as scorers do.
+
+    Parameters
+    ----------
+    x : array or CSR matrix (n, features)
+    y : ndarray (n,) or (n, outputs)
+        As the user would give them: labels, not their codes.
+    samples, targets : what the kernels read
+    weight : ndarray (n,) float64, or (0,)
+    """
+
+    def __init__(
+        self, x: Any, y: Any, samples: Samples, targets: Targets, weight: NDArray[np.float64]
+    ) -> None:
+        self.x, self.y = x, y
+        self.samples, self.targets, self.weight = samples, targets, weight
+        self.outputs = np.zeros((0, 0))
+
+    def measure(self, network: Parameters, loss: int, constants: Any, threads: int | None) -> float:
+        """Compute `outputs`, and return the mean loss."""
+        if self.outputs.dtype != network.dtype or len(self.outputs) == 0:
+            self.outputs = np.empty((self.samples.n, network.sizes[-1]), network.dtype)
+        sums = forward(
+            network,
+            self.samples,
+            self.targets,
+            self.weight,
+            loss,
+            self.outputs,
+            threads,
+            constants=constants,
+        )
+        return float(sums[LOSS_SUM] / sums[WEIGHT])
+
+
+class Monitor:
+    """Follows an estimator's losses and scores, counts epochs without improvement, keeps the best.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Its fitted attributes are updated.
+    network : Parameters
+    held_out : HeldOut or None
+    measure : function
+        Returns the held-out data's loss.
+    """
+
+    def __init__(
+        self, estimator: Any, network: Parameters, held_out: HeldOut | None,
+        measure: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.estimator, self.network, self.held_out = estimator, network, held_out
+        self._measure = measure
+        self.early = bool(estimator.early_stopping)
+        restore = estimator.restore_best_weights
+        self.restores = self.early if restore is None else bool(restore)
+        self._best = network.buffer.copy() if self.restores else None
+        self._least = math.inf
+        self._scorer = None
+        if self.early and estimator.scoring not in (None, "loss"):
+            scoring = estimator.scoring
+            self._scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+
+    def update(self, loss: float) -> None:
+        """Take in an epoch's training loss; measure and score the held-out data."""
+        estimator = self.estimator
+        held_out_loss = math.nan
+        if self.held_out is not None:
+            held_out_loss = self._measure()
+            estimator.validation_loss_curve_.append(held_out_loss)
+        if self.early:
+            score = self._score(held_out_loss)
+            estimator.validation_scores_.append(score)
+            estimator._say(f"Validation score: {score:f}")
+            better = score > estimator.best_validation_score_
+            stalls = score < estimator.best_validation_score_ + estimator.tol
+            if better:
+                estimator.best_validation_score_ = score
+        else:
+            stalls = loss > estimator.best_loss_ - estimator.tol
+            if loss < estimator.best_loss_:
+                estimator.best_loss_ = loss
+            watched = loss if self.held_out is None else held_out_loss
+            better = watched < self._least
+            self._least = min(self._least, watched) if better else self._least
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalls else 0
+        if better and self._best is not None:
+            self._best[:] = self.network.buffer
+
+    def diverged(self) -> None:
+        """Record that an epoch had no finite loss."""
+        if self.held_out is not None:
+            self.estimator.validation_loss_curve_.append(math.nan)
+        if self.early:
+            self.estimator.validation_scores_.append(math.nan)
+
+    def _score(self, loss: float) -> float:
+        held_out, estimator = self.held_out, self.estimator
+        assert held_out is not None
+        if estimator.scoring == "loss":
+            return -loss
+        if not np.isfinite(held_out.outputs).all():
+            return math.nan
+        weight = held_out.weight if len(held_out.weight) else None
+        if self._scorer is None:
+            return float(estimator._score_outputs(held_out.outputs, held_out.y, weight))
+        keywords = {} if weight is None else {"sample_weight": weight}
+        return float(self._scorer(estimator._without_names(), held_out.x, held_out.y, **keywords))
+
+    def finish(self) -> None:
+        """Go back to the best weights, if they are to be restored."""
+        if self._best is not None:
+            self.network.buffer[:] = self._best
