@@ -66,7 +66,10 @@ def predict_row(compiled: Any, sample: Array, out: Array) -> None:
         table, compiled.parameters, activations, values, columns, bounds, compiled.settings, zero,
         vectors_of_layer(table, zero, values.itemsize), zero, one,
     )  # fmt: skip
-    forward_rows(table, compiled.parameters, activations, one, zero, one)
+    forward_rows(
+        table, compiled.parameters, activations, one, zero, one, activations, np.int64(-1), 0.0,
+        zero, zero,
+    )  # fmt: skip
     last = table.shape[0] - 1
     at = table[last, OUTPUT_BEFORE]
     row = activations[at : at + table[last, OUTPUT_WIDTH]]
