@@ -91,7 +91,7 @@ class FittedMLP(BaseEstimator):
         Examples
         --------
         >>> from fastmlp import MLPRegressor
-        >>> model = MLPRegressor((4, 3), random_state=0).initialize(2)
+        >>> model = MLPRegressor(hidden_layer_sizes=(4, 3), random_state=0).initialize(2)
         >>> model.hidden_activations([[0.0, 1.0]]).shape
         (1, 3)
         """

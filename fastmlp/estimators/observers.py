@@ -49,7 +49,9 @@ class Observers:
         self._root: Any = None
         self._epoch: Any = None
         if hasattr(estimator, "_skl_callbacks") and not incremental:
-            self._root = estimator._init_callback_context(max_subtasks=epochs)
+            # One more for lbfgs: that an iteration was the last is known after the next began.
+            tasks = epochs + (estimator.solver == "lbfgs")
+            self._root = estimator._init_callback_context(max_subtasks=tasks)
         self.active = bool(self._callbacks) or self._root is not None
 
     def _notify(self, event: str, *details: Any) -> bool:

@@ -62,7 +62,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from fastmlp import MLPRegressor
     >>> X = np.linspace(0, 1, 200)[:, None]
     >>> y = np.sin(6 * X[:, 0])
-    >>> model = MLPRegressor(learning_rate_init=0.01, max_iter=500, random_state=0).fit(X, y)
+    >>> model = MLPRegressor(solver="lbfgs", max_iter=500, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.99
     True
     """
@@ -184,7 +184,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Examples
         --------
         >>> from fastmlp import MLPRegressor
-        >>> model = MLPRegressor((5,), solver="lbfgs", activation="identity", random_state=0)
+        >>> model = MLPRegressor(activation="identity", solver="lbfgs", random_state=0)
         >>> model = model.fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0])
         >>> model.predict([[4.0]]).round(2).tolist()
         [9.0]
@@ -229,7 +229,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Examples
         --------
         >>> from fastmlp import MLPRegressor
-        >>> model = MLPRegressor((5,), solver="lbfgs", activation="identity", random_state=0)
+        >>> model = MLPRegressor(activation="identity", solver="lbfgs", random_state=0)
         >>> model = model.fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0])
         >>> model.predict([[1.0], [2.0]]).round(2).tolist()
         [3.0, 5.0]
@@ -247,7 +247,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Examples
         --------
         >>> from fastmlp import MLPRegressor
-        >>> model = MLPRegressor((5,), solver="lbfgs", activation="identity", random_state=0)
+        >>> model = MLPRegressor(activation="identity", solver="lbfgs", random_state=0)
         >>> model = model.fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0])
         >>> model.score([[4.0], [5.0]], [9.0, 11.0]) > 0.99
         True
@@ -270,7 +270,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Examples
         --------
         >>> from fastmlp import MLPRegressor
-        >>> model = MLPRegressor((8,), random_state=0).initialize(4)
+        >>> model = MLPRegressor(hidden_layer_sizes=(8,), random_state=0).initialize(4)
         >>> [coef.shape for coef in model.coefs_]
         [(4, 8), (8, 1)]
         """

@@ -133,7 +133,7 @@ def test_a_pickle_grows_by_a_float_a_call():
 def test_a_row_is_predicted_alike_alone_and_among_others(dtype):
     x = np.random.default_rng(0).standard_normal((300, 37)).astype(dtype)
     y = x[:, :2].sum(axis=1)
-    model = MLPRegressor((50, 20), max_iter=3, random_state=0).fit(x, y)
+    model = MLPRegressor(hidden_layer_sizes=(50, 20), max_iter=3, random_state=0).fit(x, y)
     together = model.predict(x)
     alone = [model.predict(x[i : i + 1])[0] for i in range(300)]
     assert together.tolist() == alone
