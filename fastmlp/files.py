@@ -210,7 +210,10 @@ def _read_frame(path: Path) -> DataFrame:
 
         with path.open("rb") as file:
             if path.suffix.lower() == ".csv":
-                frame = pandas.read_csv(file, low_memory=False, float_precision="round_trip")
+                # From 3.1 on that is how numbers are read, and to ask for it is deprecated.
+                old = tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1)
+                options = {"float_precision": "round_trip"} if old else {}
+                frame = pandas.read_csv(file, low_memory=False, **options)
             else:
                 frame = pandas.read_parquet(file)
     except ImportError:
