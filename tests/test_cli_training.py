@@ -249,13 +249,9 @@ def endless(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A training that does not end by itself, past its first epoch."""
     words = ["train", "--epochs", "10000000", "--out", "m", "--history", "h.csv", "--plot", "p.png"]
     out = [str(tmp_path / word) if word in ("m", "h.csv", "p.png") else word for word in words]
-    # A process started in the background may have been told to ignore SIGINT, and its children
-    # with it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, *out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("epoch 1/")
     yield process
