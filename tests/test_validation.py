@@ -135,7 +135,7 @@ BAD_NETWORKS: list[tuple[dict[str, Any], str]] = [
     ({"sizes": "4-3"}, "sizes: expected a sequence .*, got str"),
     ({"sizes": 4}, "sizes: expected a sequence .*, got int"),
     ({"sizes": [4, 1]}, "sizes: expected at least 2 outputs with softmax, got 1"),
-    ({"hidden": "gelu"}, "hidden: expected one of identity, sigmoid, tanh, relu, got 'gelu'"),
+    ({"hidden": "swish"}, "hidden: expected one of identity, sigmoid, .*, softplus, got 'swish'"),
     ({"hidden": None}, "hidden: expected one of .*, got None"),
     ({"hidden": "softmax"}, "hidden: expected one of .*, got 'softmax'"),
     ({"output": "relu"}, "output: expected one of identity, sigmoid, softmax, got 'relu'"),
