@@ -101,7 +101,8 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "sizes", [*NOTHING, None, 3, [], [4], [4, 0], [4, -3, 3], [4, 1.5, 3], ["4", 3],
                     [4, np.nan], [4, 10**30], [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
                     [[4, 3], 3], np.array([4.0, 3.0])], "sizes"),
-    (net, "hidden", [*WORDS, None], "hidden"),
+    (net, "hidden", [
+        *(word for word in WORDS if word != ["relu"]), None, ["relu", "relu"], ["word"]], "hidden"),
     (net, "output", [*WORDS, None, "relu"], "output"),
     (net, "init", [
         *WORDS, None, ("he",), ("he", -1), ("he", np.nan), ("he", "x"), ("word", 1)], "init"),
