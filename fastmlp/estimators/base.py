@@ -100,7 +100,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         epochs = 1 if incremental else self.max_iter
         training = self._begin(X, y, sample_weight, validation, incremental, epochs)
         if training is not None:
-            for _ in training:
+            for _ in training.train(epochs):
                 pass
             if not (incremental or training.ended) and self.n_iter_ == self.max_iter:
                 warnings.warn(
@@ -147,7 +147,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         assert training is not None
 
         def run() -> Iterator[Any]:
-            for _ in training:
+            for _ in training.train(1):
                 yield self
             self._check_finite()
 

@@ -87,6 +87,7 @@ class StochasticFit:
             (state.first, state.second), threads, epochs, constants=constants,
         )  # fmt: skip
         self.weighted = len(data.weight) > 0
+        self._sizes = np.minimum(batch, self.n - batch * np.arange(self.steps))
         self.monitor = Monitor(
             estimator, network, held_out,
             lambda: held_out.measure(network, loss, constants, threads) if held_out else math.nan,
@@ -100,18 +101,21 @@ class StochasticFit:
         # Drawn only where needed: without dropout the stream is scikit-learn's.
         self._seed = int(random.randint(2**31)) << 32 if estimator.dropout else 0
 
-    def __iter__(self) -> Iterator[None]:
-        """Train; yield after each epoch."""
+    def train(self, stretch: int) -> Iterator[None]:
+        """Train; yield after each `stretch` of epochs, during which Ctrl-C waits for a chunk."""
         estimator = self.estimator
         estimator.n_iter_ = 0
         self.run.advance(0)  # compiles, or loads from the cache
         self.observers.begin()
         try:
             while estimator.n_iter_ < self.epochs and not self.ended:
+                goal = min(estimator.n_iter_ + stretch, self.epochs)
                 with DeferredInterrupt() as interrupt:
-                    self._epoch(interrupt)
-                if self.observers.active:
-                    self._tell()
+                    while estimator.n_iter_ < goal and not self.ended:
+                        self._epoch(interrupt)
+                        if self.observers.active:
+                            with interrupt.passing():
+                                self._tell()
                 yield
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
@@ -134,9 +138,7 @@ class StochasticFit:
         """Train for an epoch and record it; set `ended` if it shall be the last."""
         estimator, state, run = self.estimator, self.state, self.run
         if estimator.shuffle:
-            drawn = np.arange(self.n)
-            self.random.shuffle(drawn)
-            self.order = self.order[drawn]
+            self.order = self.order[self.random.permutation(self.n)]
         rates = scheduled_rates(
             estimator.learning_rate, estimator.learning_rate_init, state.steps, self.steps,
             max(self.epochs, estimator.max_iter) * self.steps,
@@ -160,14 +162,14 @@ class StochasticFit:
         """Run the epoch's steps, a chunk of time each; return whether all losses were finite."""
         run = self.run
         while run.position < self.n:
+            interrupt.check()
             position, seconds = run.position, run.seconds
             if not run.advance(position + self._chunk, self.state.steps):
                 return False
             elapsed = max(run.seconds - seconds, 1e-9)
             span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
             self._chunk = max(1, int((run.position - position) / elapsed * span))
-            interrupt.check()
-            if run.finished_steps > 0 and time.perf_counter() > self._deadline:
+            if time.perf_counter() > self._deadline and run.finished_steps > 0:
                 self.ended = True
                 break
         return True
@@ -175,14 +177,12 @@ class StochasticFit:
     def _mean_loss(self) -> float:
         """Return the mean loss over the samples of the epoch's steps, each as its batch saw it."""
         records = self.run.records[: self.run.finished_steps]
-        sums, weights = records[:, LOSS_SUM], records[:, WEIGHT]
-        sizes = np.full(len(records), self.batch)
-        if len(records) == self.steps:
-            sizes[-1] = self.n - self.batch * (self.steps - 1)
+        sums = records[:, LOSS_SUM]
         if self.weighted:
             # A batch whose samples all have weight 0 has no loss, and made no update.
-            sums, weights = sums * (weights > 0.0), np.maximum(weights, np.finfo(float).tiny)
-        return float(sums / weights @ sizes / max(sizes.sum(), 1))
+            weights = records[:, WEIGHT]
+            sums = sums * self._sizes[: len(sums)] / np.where(weights > 0.0, weights, np.inf)
+        return float(sums.sum()) / max(self.run.position, 1)
 
     def _record(self, loss: float) -> None:
         estimator, monitor = self.estimator, self.monitor
