@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,11 @@ def means(records: NDArray[np.float64], coded: bool) -> tuple[float, float]:
     >>> means(np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]]), coded=True)
     (1.0, 0.75)
     """
-    total = records[:, WEIGHT].sum()
+    sums = records.sum(axis=0).tolist()
+    total = sums[WEIGHT]
     if total <= 0.0:
-        return float("nan"), float("nan")
-    accuracy = records[:, CORRECT].sum() / total if coded else float("nan")
-    return float(records[:, LOSS_SUM].sum() / total), float(accuracy)
+        return math.nan, math.nan
+    return sums[LOSS_SUM] / total, sums[CORRECT] / total if coded else math.nan
 
 
 def _no_records() -> NDArray[np.float64]:
@@ -117,15 +118,14 @@ class Progress:
             return
         if self.first_loss is None:
             self.first_loss = means(run.records[:1], coded)[0]
+        ends = range(1, done + 1) if by_step else (done,)
         steps, times = zip(*self.marks, strict=True)
-        seconds = np.interp(np.arange(1, done + 1), steps, times)
-        for first in range(done) if by_step else (0,):
-            last = first + 1 if by_step else done
-            loss, accuracy = means(run.records[first:last], coded)
+        for last, seconds in zip(ends, np.interp(ends, steps, times).tolist(), strict=True):
+            loss, accuracy = means(run.records[last - 1 if by_step else 0 : last], coded)
             self.history.record(
                 epochs=self.epochs + min(last * run.batch, self.n_samples) / self.n_samples,
                 steps=self.steps_before + last,
-                seconds=float(seconds[last - 1]),
+                seconds=seconds,
                 loss=loss,
                 accuracy=accuracy,
                 **{f"validation_{name}": value for name, value in held_out.items() if last == done},

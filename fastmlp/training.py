@@ -245,9 +245,10 @@ class Trainer(Resumable):
         """Return loss and accuracy on the data held out, if there are any."""
         if self._held_out is None:
             return {}
-        return self.network.run_evaluation(
-            *self._held_out, np.zeros(0), self._loss_code, self.threads
-        )
+        with self._interrupt.passing():
+            return self.network.run_evaluation(
+                *self._held_out, np.zeros(0), self._loss_code, self.threads
+            )
 
     def _epoch(self, run: TrainingPass, order: NDArray[np.int64], observers: Callbacks) -> bool:
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
@@ -278,15 +279,14 @@ class Trainer(Resumable):
                 stop = progress.seconds >= self._budget
                 if self._checkpoints.due() and run.position < len(order):
                     self._checkpoints.write(*self._kept_things())
-                with self._interrupt.passing():
-                    if run.position % run.batch == 0 or run.position == len(order):
-                        stop |= observers.notify("on_step_end", self, self.history)
-                    stop |= observers.notify("on_chunk_end", self, self.history)
+                self._interrupt.check()
+                if run.position % run.batch == 0 or run.position == len(order):
+                    stop |= self._tell(observers, "on_step_end")
+                stop |= self._tell(observers, "on_chunk_end")
             if not np.isfinite(self.network.buffer).all():
                 self._diverge(run)
             if run.position == len(order):
-                with self._interrupt.passing():
-                    held_out = self._evaluate()
+                held_out = self._evaluate()
         finally:
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
@@ -297,9 +297,15 @@ class Trainer(Resumable):
         if held_out is not None:
             if self._checkpoints.due():
                 self._checkpoints.write(*self._kept_things())
-            with self._interrupt.passing():
-                stop |= observers.notify("on_epoch_end", self, self.history)
+            stop |= self._tell(observers, "on_epoch_end")
         return not stop
+
+    def _tell(self, observers: Callbacks, event: str) -> bool:
+        """Tell the callbacks, which Ctrl-C interrupts; return whether one asks to stop."""
+        if not observers.wants(event):
+            return False
+        with self._interrupt.passing():
+            return observers.notify(event, self, self.history)
 
     def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""

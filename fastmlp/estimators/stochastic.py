@@ -152,11 +152,15 @@ class StochasticFit:
             state.steps += run.finished_steps
         if rates is not None:
             state.learning_rate = float(rates[max(run.finished_steps - 1, 0)])
+        held_out = math.nan, math.nan
+        if finite and self.monitor.held_out is not None:
+            with interrupt.passing():
+                held_out = self.monitor.look()
         estimator.n_iter_ += 1
-        if not finite:
+        if finite:
+            self._record(self._mean_loss(), *held_out)
+        else:
             self._diverge()
-            return
-        self._record(self._mean_loss())
 
     def _advance(self, interrupt: DeferredInterrupt) -> bool:
         """Run the epoch's steps, a chunk of time each; return whether all losses were finite."""
@@ -184,13 +188,13 @@ class StochasticFit:
             sums = sums * self._sizes[: len(sums)] / np.where(weights > 0.0, weights, np.inf)
         return float(sums.sum()) / max(self.run.position, 1)
 
-    def _record(self, loss: float) -> None:
+    def _record(self, loss: float, held_out_loss: float, score: float) -> None:
         estimator, monitor = self.estimator, self.monitor
         estimator.loss_ = loss
         estimator.t_ += self.run.position
         estimator.loss_curve_.append(loss)
         estimator._say(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        monitor.update(loss)
+        monitor.update(loss, held_out_loss, score)
         if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
             base = float(estimator.learning_rate_init)
             self.state.learning_rate = base / (estimator.t_ + 1) ** estimator.power_t

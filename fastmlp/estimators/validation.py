@@ -83,15 +83,17 @@ class Monitor:
             scoring = estimator.scoring
             self._scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
 
-    def update(self, loss: float) -> None:
-        """Take in an epoch's training loss; measure and score the held-out data."""
+    def look(self) -> tuple[float, float]:
+        """Return loss and score of the held-out data; the score is NaN where none is asked for."""
+        loss = self._measure()
+        return loss, self._score(loss) if self.early else math.nan
+
+    def update(self, loss: float, held_out_loss: float, score: float) -> None:
+        """Take in an epoch's training loss, and what `look` saw, NaN without held-out data."""
         estimator = self.estimator
-        held_out_loss = math.nan
         if self.held_out is not None:
-            held_out_loss = self._measure()
             estimator.validation_loss_curve_.append(held_out_loss)
         if self.early:
-            score = self._score(held_out_loss)
             estimator.validation_scores_.append(score)
             estimator._say(f"Validation score: {score:f}")
             better = score > estimator.best_validation_score_

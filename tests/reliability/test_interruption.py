@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fastmlp import MLPClassifier
 from fastmlp.interrupts import DeferredInterrupt, Terminated, terminable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
@@ -98,6 +99,53 @@ trainer.fit(x, y, epochs=1)  # with what was compiled
 print(time.monotonic() - start < 2, trainer.history.steps)
 """
     assert script(text, NUMBA_CACHE_DIR=str(tmp_path)) == "True [8]\n"
+
+
+def test_ctrl_c_ends_an_estimators_fit_where_its_record_ends(script: Callable[..., str]) -> None:
+    """Epochs of one step, of a tenth of a millisecond: none is done and not in the record."""
+    text = """
+x, y = x[:150, :4].astype(float), y[:150] % 3
+new = lambda **more: fastmlp.MLPClassifier(random_state=0, tol=0, n_iter_no_change=np.inf, **more)
+warnings.simplefilter("ignore")
+new(max_iter=1).fit(x, y)
+class Begun:
+    def on_train_begin(self, model):
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+for delay in np.random.default_rng(0).uniform(0.003, 0.03, 40):
+    model = new(max_iter=10**6, callbacks=[Begun()]).fit(x, y)
+    assert 0 < len(model.loss_curve_) == model.n_iter_ < 10**6
+    again = new(max_iter=model.n_iter_).fit(x, y)
+    assert all(map(np.array_equal, model.coefs_, again.coefs_))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+print("done")
+"""
+    assert script(text) == "done\n"
+
+
+def test_ctrl_c_is_obeyed_in_the_slow_code_of_others(script: Callable[..., str]) -> None:
+    text = """
+class Slow:
+    def on_epoch_end(self, *_):
+        time.sleep(5)
+def scoring(model, x, y):
+    time.sleep(5)
+    return 0.0
+warnings.simplefilter("ignore")
+new = lambda **how: fastmlp.MLPClassifier((5,), random_state=0, **how)
+new(max_iter=1).fit(x, y)
+for how in ({"callbacks": [Slow()]}, {"early_stopping": True, "scoring": scoring}):
+    start = time.monotonic()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    model = new(**how).fit(x, y)
+    print(time.monotonic() - start < 3, len(model.loss_curve_) == model.n_iter_)
+"""
+    assert script(text) == "True True\n" * 2
+
+
+def test_between_epochs_signals_are_the_programs() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    for _ in MLPClassifier((5,), random_state=0).fit_epochs([[0.0], [1.0]], [0, 1], 3):
+        assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_sigterm_that_the_program_handles_waits_as_ctrl_c_does(script: Callable[..., str]) -> None:
