@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastmlp.kernels import frame
 from fastmlp.kernels.layout import Sizes
 from fastmlp.kernels.sparse import BOUND, MOST_VECTORS
 from fastmlp.kernels.target import (
@@ -18,7 +19,7 @@ from fastmlp.kernels.target import (
     VECTOR_BYTES,
 )
 
-__all__ = ["Entries", "Workspace", "aligned_zeros", "block_rows"]
+__all__ = ["Entries", "Frame", "Workspace", "aligned_zeros", "block_rows"]
 
 # With fewer entries of a sample, or fewer samples, a span is not worth to be begun.
 _ENTRIES_A_SPAN = 12
@@ -59,6 +60,32 @@ class Workspace:
         # Twice: the second half is for the slopes of activations, where they are kept.
         self.deltas = aligned_zeros(2 * self.capacity * (sizes.columns - first_level), dtype)
         self.results = np.zeros((self.capacity, 3))
+
+
+class Frame:
+    """Tells the kernels where arrays are, and keeps these alive; see `kernels.frame`.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64
+        What the kernels get.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], arrays: dict[int, NDArray[Any]]) -> None:
+        self._dtype = dtype
+        self._arrays: dict[int, NDArray[Any]] = {}
+        self.numbers = np.zeros(frame.NUMBERS * len(frame.DTYPES), np.int64)
+        self.hold(arrays)
+
+    def hold(self, arrays: dict[int, NDArray[Any]]) -> None:
+        """Write down where arrays are, by field; those that were held for these are let go."""
+        for field, array in arrays.items():
+            if array.dtype != (frame.DTYPES[field] or self._dtype) or not array.flags.c_contiguous:
+                raise TypeError(f"field {field} cannot be {array.dtype}, {array.flags}")
+            at = frame.NUMBERS * field
+            self.numbers[at] = array.ctypes.data
+            self.numbers[at + 1 : at + 1 + array.ndim] = array.shape
+        self._arrays |= arrays
 
 
 class Entries:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.buffers import Entries, aligned_zeros, block_rows
+from fastmlp.buffers import Entries, Frame, Workspace, aligned_zeros, block_rows
+from fastmlp.kernels import frame as field
 from fastmlp.kernels import layout, step, updates
 from fastmlp.kernels.penalty import SQUARES_ROWS
 from fastmlp.kernels.samples import samples_part
@@ -57,28 +58,22 @@ def forward(
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
     entries = entries_for(parameters, samples, block, space.capacity, threads, zero_skipping)
     sums = np.zeros((blocks, 3))
-    rates = _rates(Rule(), parameters, constants)
-    none = np.zeros(0, parameters.dtype)
+    settings = _settings(Rule(), loss, 0, block, space, entries)
+    frame = Frame(
+        parameters.dtype,
+        _memory(parameters, space, entries)
+        | _data(samples, targets, np.zeros(0) if weight is None else weight)
+        | {field.RECORDS: sums, field.SETTINGS: settings, field.OUT: out,
+           field.RATES: _rates(Rule(), parameters, constants)},
+    )  # fmt: skip
+    address = samples_part.address(parameters.dtype)
     # Back in Python every 50 ms or so, where Ctrl-C is seen.
     stride = threads * max(1, int(_CALL / parameters.operations(block)))
     for first in range(0, blocks, stride):
         with granted(threads) as parts:
-            settings = np.array(
-                [
-                    updates.NONE, loss, 0, block, space.capacity, parts, 0, 0,
-                    entries.span > 0, entries.span, entries.reach, entries.group, 0,
-                ],
-                np.int64,
-            )  # fmt: skip
+            settings[layout.PARTS] = parts
             kernel = step.infer_parallel if parts > 1 else step.infer
-            kernel(
-                parameters.table, parameters.buffer, none, space.activations, space.deltas,
-                entries.values, entries.columns, entries.bounds, space.results, np.zeros(0), sums,
-                samples.x, samples.source, samples.indices, samples.row_starts, targets.labels,
-                targets.values, np.zeros(0) if weight is None else weight, _NO_ROWS, settings,
-                rates, out, samples_part.address(parameters.dtype), first,
-                min(blocks, first + stride), samples.n,
-            )  # fmt: skip
+            kernel(frame.numbers, address, first, min(blocks, first + stride), samples.n)
     parameters.return_workspace(space)
     total: NDArray[np.float64] = sums.sum(axis=0)
     return total
@@ -106,6 +101,25 @@ def entries_for(
     )
 
 
+def _memory(parameters: Parameters, space: Workspace, entries: Entries) -> dict[int, NDArray[Any]]:
+    return {
+        field.TABLE: parameters.table, field.PARAMETERS: parameters.buffer,
+        field.ACTIVATIONS: space.activations, field.DELTAS: space.deltas,
+        field.RESULTS: space.results, field.VALUES: entries.values,
+        field.COLUMNS: entries.columns, field.BOUNDS: entries.bounds,
+    }  # fmt: skip
+
+
+def _data(
+    samples: Samples, targets: Targets, weight: NDArray[np.float64]
+) -> dict[int, NDArray[Any]]:
+    return {
+        field.X: samples.x, field.SOURCE: samples.source, field.INDICES: samples.indices,
+        field.ROW_STARTS: samples.row_starts, field.LABELS: targets.labels,
+        field.TARGETS: targets.values, field.SAMPLE_WEIGHT: weight,
+    }  # fmt: skip
+
+
 class Rule(NamedTuple):
     """An update rule and its numbers, as the kernels take them."""
 
@@ -123,6 +137,19 @@ def _rates(
     scale = parameters.input_scale
     numbers = [*first, rule.l2, weight_decay, scale, rule.dropout]
     return np.array(numbers if constants is None else [*numbers, *constants])
+
+
+def _settings(
+    rule: Rule, loss: int, batch: int, block: int, space: Workspace, entries: Entries
+) -> NDArray[np.int64]:
+    """Return the integers of a run as `layout` names them; PARTS is set at each call."""
+    settings = np.zeros(layout.SETTINGS, np.int64)
+    settings[layout.RULE], settings[layout.LOSS] = rule.code, loss
+    settings[layout.BATCH], settings[layout.BLOCK] = batch, block
+    settings[layout.CAPACITY], settings[layout.SKIPS] = space.capacity, entries.span > 0
+    settings[layout.SPAN], settings[layout.REACH] = entries.span, entries.reach
+    settings[layout.GROUP] = entries.group
+    return settings
 
 
 class TrainingPass:
@@ -164,31 +191,32 @@ class TrainingPass:
         self._adaptive = threads is None
         self._compiled: set[int] = set()
         self.seconds = 0.0
-        self._rule = rule
-        self._data: tuple[Any, ...] = (
-            samples.x, samples.source, samples.indices, samples.row_starts, targets.labels,
-            targets.values, weight,
-        )  # fmt: skip
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
             parameters, samples, self.block, self._space.capacity, most, zero_skipping
         )
-        self._transposed = parameters.empty_transposed()
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
         together = max(SCRATCH_ROWS, self._entries.group)
-        self._scratch = 0 if rule.code == updates.NONE else together * widest
+        scratch = 0 if rule.code == updates.NONE else together * widest
         size = parameters.buffer.size if stored else 0
-        self.gradient = aligned_zeros(size + most * self._scratch, parameters.dtype)
+        self.gradient = aligned_zeros(size + most * scratch, parameters.dtype)
         none = aligned_zeros(0, parameters.dtype)
-        self._states = states or (none, none)
+        state_1, state_2 = states or (none, none)
         blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
-        self._squares = np.zeros(blocks)
-        self._running = np.zeros(4)
         self._rates = _rates(rule, parameters, constants)
-        self._loss = loss
-        self._out = np.zeros((0, 0), parameters.dtype)
+        self._settings = _settings(rule, loss, batch, self.block, self._space, self._entries)
+        self._settings[layout.LEARN], self._settings[layout.SCRATCH] = 1, scratch
+        self._frame = Frame(
+            parameters.dtype,
+            _memory(parameters, self._space, self._entries)
+            | _data(samples, targets, weight)
+            | {field.TRANSPOSED: parameters.empty_transposed(), field.GRADIENT: self.gradient,
+               field.STATE_1: state_1, field.STATE_2: state_2, field.SQUARES: np.zeros(blocks),
+               field.RUNNING: np.zeros(4), field.RATES: self._rates,
+               field.SETTINGS: self._settings},
+        )  # fmt: skip
         self._addresses = (
             samples_part.address(parameters.dtype),
             weights_part.address(parameters.dtype),
@@ -212,11 +240,14 @@ class TrainingPass:
         if done is not None:
             self.records[: len(done)] = done
             self._progress[0] = min(len(done) * self.batch, len(order))
-        self._schedule, self._seed = _NO_RATES, seed
-        if isinstance(learning_rate, np.ndarray):
-            self._schedule = learning_rate
-        elif learning_rate is not None:
+        self._settings[layout.SEED] = seed
+        schedule = learning_rate if isinstance(learning_rate, np.ndarray) else _NO_RATES
+        if learning_rate is not None and schedule is _NO_RATES:
             self._rates[layout.LEARNING_RATE] = learning_rate
+        self._frame.hold({
+            field.ORDER: order, field.PROGRESS: self._progress, field.RECORDS: self.records,
+            field.SCHEDULE: schedule,
+        })  # fmt: skip
 
     @property
     def position(self) -> int:
@@ -251,25 +282,9 @@ class TrainingPass:
         return finite
 
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
-        entries = self._entries
-        settings = np.array(
-            [
-                self._rule.code, self._loss, self.batch, self.block, self._space.capacity, parts,
-                1, self._scratch, entries.span > 0, entries.span, entries.reach, entries.group,
-                self._seed,
-            ],
-            np.int64,
-        )  # fmt: skip
+        self._settings[layout.PARTS] = parts
         kernel = step.train_parallel if parts > 1 else step.train
-        return bool(
-            kernel(
-                self.parameters.table, self.parameters.buffer, self._transposed, self.gradient,
-                *self._states, self._space.activations, self._space.deltas, entries.values,
-                entries.columns, entries.bounds, self._space.results, self._squares,
-                self._running, self.records, self._schedule, *self._data, self.order, settings,
-                self._rates, self._out, *self._addresses, self._progress, steps_before, stop,
-            )
-        )  # fmt: skip
+        return bool(kernel(self._frame.numbers, *self._addresses, steps_before, stop))
 
     @property
     def trying(self) -> bool:
@@ -284,4 +299,4 @@ class TrainingPass:
     def close(self) -> None:
         """Give the buffers back and let go of the data; the figures stay."""
         self.parameters.return_workspace(self._space)
-        self._data, self._owner, self._entries = (), None, Entries.none(self.parameters.dtype)
+        del self._frame, self._owner, self._entries

@@ -100,6 +100,7 @@ FIRST_LAYER: Final = 1
 REST: Final = 2
 UPDATE_WEIGHTS: Final = 3
 ALL: Final = 4
+TRANSPOSE: Final = 5  # of the weights, before the first step
 
 # Fields of `rates`, float64.
 LEARNING_RATE: Final = 0

@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from fastmlp.kernels import frame as field
 from fastmlp.kernels.activations import (
     activate,
     activate_keeping_slopes,
@@ -23,6 +24,7 @@ from fastmlp.kernels.activations import (
 )
 from fastmlp.kernels.dense import product
 from fastmlp.kernels.entries import element, forward_entries, gather_entries, transpose_entries
+from fastmlp.kernels.frame import matrix, vector
 from fastmlp.kernels.layout import (
     ACTIVATION,
     ALL,
@@ -284,20 +286,22 @@ def backward_rows(
 
 
 def _samples_part(
-    phase: int, table: Array, parameters: Array, transposed: Array, activations: Array,
-    deltas: Array, values: Array, columns: Array, bounds: Array, results: Array, squares: Array,
-    x: Array, source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
-    sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    position: int, top: int, bottom: int, total: float, part: int, parts: int, penalised: int,
+    real: Any, frame: Array, phase: int, position: int, top: int, bottom: int, total: float,
+    part: int, parts: int, penalised: int,
 ) -> None:  # fmt: skip
     """Do one part of `parts` of a phase for rows [top, bottom) of the workspace.
 
     Row r of it holds sample `position` + r of the order; `top` is a multiple of TILE_ROWS. The part
     takes its share of these rows, in FIRST_LAYER its share of columns if there are enough.
 
-    Arguments as for `step.train` and `step.infer`. `total` is the weight of the batch. If
-    `penalised`, this part's share of Σ w² is taken besides.
+    `total` is the weight of the batch. If `penalised`, this part's share of Σ w² is taken besides.
     """
+    table, settings = matrix(frame, field.TABLE, np.int64), vector(frame, field.SETTINGS, np.int64)
+    rates, order = vector(frame, field.RATES, np.float64), vector(frame, field.ORDER, np.int64)
+    parameters = vector(frame, field.PARAMETERS, real)
+    activations, deltas = vector(frame, field.ACTIVATIONS, real), vector(frame, field.DELTAS, real)
+    values, columns = vector(frame, field.VALUES, real), vector(frame, field.COLUMNS, np.int32)
+    bounds = vector(frame, field.BOUNDS, np.int64)
     capacity, skips = settings[CAPACITY], settings[SKIPS] != 0
     first_vector, end_vector = np.int64(0), vectors_of_layer(table, 0, activations.itemsize)
     low, high = top, bottom
@@ -308,6 +312,9 @@ def _samples_part(
         low, high = top + low, top + high
     end_of_tiles = low + (high - low + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS
     if phase in (GATHER, ALL):
+        x, source = vector(frame, field.X, np.uint8), vector(frame, field.SOURCE, np.int64)
+        indices = vector(frame, field.INDICES, np.int32)
+        row_starts = vector(frame, field.ROW_STARTS, np.int64)
         if skips:
             gather_entries(
                 x, source, indices, row_starts, order, position, table[0, INPUTS],
@@ -332,6 +339,7 @@ def _samples_part(
     if phase in (GATHER, FIRST_LAYER):
         return
     if penalised != 0:
+        squares = vector(frame, field.SQUARES, np.float64)
         for index in range(part, squares.shape[0], parts):
             squares[index] = squares_of_block(table, parameters, index)
     if skips and settings[LEARN]:
@@ -349,14 +357,18 @@ def _samples_part(
     )  # fmt: skip
     if settings[LOSS] != NO_LOSS:
         loss_rows(
-            table, activations, deltas, capacity, settings[LOSS], order, position, labels,
-            targets, rates[RATES:], sample_weight, total, results, low, high,
+            table, activations, deltas, capacity, settings[LOSS], order, position,
+            vector(frame, field.LABELS, np.int64), matrix(frame, field.TARGETS, real),
+            rates[RATES:], vector(frame, field.SAMPLE_WEIGHT, np.float64), total,
+            matrix(frame, field.RESULTS, np.float64), low, high,
         )  # fmt: skip
     if settings[LEARN]:
         backward_rows(
-            table, transposed, activations, deltas, capacity, low, end_of_tiles, slopes_at, dropout
-        )
+            table, vector(frame, field.TRANSPOSED, real), activations, deltas, capacity, low,
+            end_of_tiles, slopes_at, dropout,
+        )  # fmt: skip
         return
+    out = matrix(frame, field.OUT, real)
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
     level = capacity * table[last, OUTPUT_BEFORE]
     for r in range(low, high):
@@ -368,16 +380,7 @@ def _samples_part(
                 out[position + r, j] = row[j]
 
 
-def _signature(real: Any) -> tuple[Any, ...]:
-    i, vector, integers, numbers = types.int64, real[::1], types.int64[::1], types.float64[::1]
-    data = types.Array(types.uint8, 1, "C", readonly=True)
-    indices = types.Array(types.int32, 1, "C", readonly=True)
-    return (
-        i, types.int64[:, ::1], vector, vector, vector, vector, vector, types.int32[::1], integers,
-        types.float64[:, ::1], numbers, data, integers, indices, integers, integers, real[:, ::1],
-        numbers, integers, integers, numbers, real[:, ::1], i, i, i, types.float64, i, i,
-        i,
-    )  # fmt: skip
-
-
-samples_part = Unit(_samples_part, _signature)
+samples_part = Unit(
+    _samples_part, types.int64[::1], types.int64, types.int64, types.int64, types.int64,
+    types.float64, types.int64, types.int64, types.int64,
+)  # fmt: skip

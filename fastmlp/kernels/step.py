@@ -18,6 +18,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from fastmlp.kernels import frame as field
+from fastmlp.kernels.frame import matrix, vector
 from fastmlp.kernels.layout import (
     ALL,
     BATCH,
@@ -27,25 +29,24 @@ from fastmlp.kernels.layout import (
     CORRECT,
     FIRST_LAYER,
     GATHER,
-    INPUTS,
     L2,
     LEARNING_RATE,
     LOSS,
     LOSS_SUM,
     NO_LOSS,
-    OUTPUTS,
     PARTS,
     PENALTY,
     REST,
     RULE,
     SKIPS,
+    TRANSPOSE,
     UPDATE_WEIGHTS,
     WEIGHT,
 )
 from fastmlp.kernels.samples import samples_part
 from fastmlp.kernels.target import device, kernel, parallel_kernel
 from fastmlp.kernels.updates import ADAM, adam_rate
-from fastmlp.kernels.weights import transpose_rows, weights_part
+from fastmlp.kernels.weights import weights_part
 
 __all__ = ["infer", "infer_parallel", "train", "train_parallel"]
 
@@ -67,41 +68,38 @@ def batch_weight(order: Array, first: int, last: int, sample_weight: Array) -> f
 
 
 def _train(
-    table: Array, parameters: Array, transposed: Array, gradient: Array, state_1: Array,
-    state_2: Array, activations: Array, deltas: Array, values: Array, columns: Array,
-    bounds: Array, results: Array, squares: Array, running: Array, records: Array,
-    schedule: Array, x: Array, source: Array, indices: Array, row_starts: Array, labels: Array,
-    targets: Array, sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    samples_address: int, weights_address: int, progress: Array, steps_before: int, stop: int,
-) -> bool:  # fmt: skip
+    frame: Array, samples_address: int, weights_address: int, steps_before: int, stop: int
+) -> bool:
     """Train on the samples of an epoch up to `stop`; return False where a loss was not finite.
 
-    `progress`, (1,) int64, is the position: read, and written after each block, so that it holds
-    the truth whenever the call ends. After a loss that is not finite it stands at the beginning of
-    that block, whose update was not made. A step that is cut short goes on at the next call, from
-    `gradient` and `running`.
+    PROGRESS is read, and written after each block, so that it holds the truth whenever the call
+    ends. After a loss that is not finite it stands at the beginning of that block, whose update was
+    not made. A step that is cut short goes on at the next call, from GRADIENT and RUNNING.
 
-    table : (layers, FIELDS) int64, read. parameters : flat, updated; transposed, gradient, state_1,
-    state_2 : buffers of it. activations, deltas : (capacity · columns,), overwritten; all share the
-    compute dtype. values, columns (int32), bounds (int64) : room for `entries`. results :
-    (capacity, 3), squares : (blocks,), running : (4,), float64, scratch.
-    records : (steps of the epoch, 3) float64, written: sums of loss, correctness and weight.
-    schedule : float64, the learning rate of each step of the epoch, or empty for that of `rates`.
-    x : (bytes,) uint8, read, laid out as `source` says. indices : (entries,) int32, row_starts :
-    (n + 1,) int64 of sparse data, else empty. labels : (n,) int64 or empty.
-    targets : (n, outputs) in the compute dtype, or one row. sample_weight : (n,) float64 or empty.
-    order : (m,) int64: the epoch's samples, in their order. settings : int64, rates : float64, as
-    `layout` names them. out : (0, 0), not used. samples_address, weights_address : of the units
-    `samples_part` and `weights_part` for the compute dtype. steps_before : updates made before the
-    epoch.
+    frame : of arrays, see `frame`. samples_address, weights_address : of the units `samples_part`
+    and `weights_part` for the compute dtype. steps_before : updates made before the epoch.
     """
+    progress, settings = (
+        vector(frame, field.PROGRESS, np.int64),
+        vector(frame, field.SETTINGS, np.int64),
+    )
+    order, rates = vector(frame, field.ORDER, np.int64), vector(frame, field.RATES, np.float64)
+    running, records = (
+        vector(frame, field.RUNNING, np.float64),
+        matrix(frame, field.RECORDS, np.float64),
+    )
+    results, squares = (
+        matrix(frame, field.RESULTS, np.float64),
+        vector(frame, field.SQUARES, np.float64),
+    )
+    schedule = vector(frame, field.SCHEDULE, np.float64)
+    sample_weight = vector(frame, field.SAMPLE_WEIGHT, np.float64)
     batch, block, parts = settings[BATCH], settings[BLOCK], settings[PARTS]
     rule, l2 = settings[RULE], rates[L2]
-    for layer in range(1, table.shape[0]):
-        transpose_rows(
-            table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS], np.int64(0),
-            table[layer, OUTPUTS],
-        )  # fmt: skip
+    zero, one = np.int64(0), np.int64(1)
+    _update_weights(
+        weights_address, (frame, np.int64(TRANSPOSE), zero, False, False, 0.0, 0.0, zero, one)
+    )
     position = progress[0]
     # Others' columns of the first layer are waited for where entries are shared between threads.
     in_one = parts == 1 or settings[SKIPS] == 0
@@ -131,22 +129,13 @@ def _train(
             if phase == UPDATE_WEIGHTS:
                 _update_weights(
                     weights_address,
-                    (
-                        table, parameters, transposed, gradient, state_1, state_2, activations,
-                        deltas, values, columns, bounds, settings, rates, rows, starts, ends,
-                        rate, step_l2, np.int64(part), parts,
-                    ),
-                )  # fmt: skip
+                    (frame, phase, rows, starts, ends, rate, step_l2, np.int64(part), parts),
+                )
             if end > 0:
                 _process_samples(
                     samples_address,
-                    (
-                        doing, table, parameters, transposed, activations, deltas, values,
-                        columns, bounds, results, squares, x, source, indices, row_starts, labels,
-                        targets, sample_weight, order, settings, rates, out, at, np.int64(0), end,
-                        total, np.int64(part), parts, penalised,
-                    ),
-                )  # fmt: skip
+                    (frame, doing, at, zero, end, total, np.int64(part), parts, penalised),
+                )
 
         if phase == UPDATE_WEIGHTS:
             phase = np.int64(ALL if in_one else FIRST_LAYER)
@@ -183,19 +172,17 @@ train = kernel(_train)
 train_parallel = parallel_kernel(_train)
 
 
-def _infer(
-    table: Array, parameters: Array, transposed: Array, activations: Array, deltas: Array,
-    values: Array, columns: Array, bounds: Array, results: Array, squares: Array, sums: Array,
-    x: Array, source: Array, indices: Array, row_starts: Array, labels: Array, targets: Array,
-    sample_weight: Array, order: Array, settings: Array, rates: Array, out: Array,
-    samples_address: int, first: int, last: int, n: int,
-) -> None:  # fmt: skip
+def _infer(frame: Array, samples_address: int, first: int, last: int, n: int) -> None:
     """Compute the outputs of blocks [first, last) of n samples; their losses too if LOSS is one.
 
-    Arguments as for `train`. A block is BLOCK samples; each part works in BLOCK rows of its own.
-    out : (n, outputs) in the compute dtype, written, or (0, 0). order : empty for the samples as
-    they stand. sums : (blocks, 3) float64, written: loss, correctness and weight of each block.
+    A block is BLOCK samples; each part works in BLOCK rows of its own. RECORDS, (blocks, 3), gets
+    loss, correctness and weight of each block.
     """
+    settings = vector(frame, field.SETTINGS, np.int64)
+    results, sums = (
+        matrix(frame, field.RESULTS, np.float64),
+        matrix(frame, field.RECORDS, np.float64),
+    )
     block, parts = settings[BLOCK], settings[PARTS]
     for part in prange(parts):
         top = np.int64(part) * block
@@ -207,16 +194,14 @@ def _infer(
             _process_samples(
                 samples_address,
                 (
-                    np.int64(ALL), table, parameters, transposed, activations, deltas, values,
-                    columns, bounds, results, squares, x, source, indices, row_starts, labels,
-                    targets, sample_weight, order, settings, rates, out, index * block - top,
-                    top, top + rows, 1.0, np.int64(0), np.int64(1), np.int64(0),
+                    frame, np.int64(ALL), index * block - top, top, top + rows, 1.0, np.int64(0),
+                    np.int64(1), np.int64(0),
                 ),
             )  # fmt: skip
             if settings[LOSS] != NO_LOSS:
                 for r in range(top, top + rows):
-                    for field in range(3):
-                        sums[index, field] += results[r, field]
+                    for column in range(3):
+                        sums[index, column] += results[r, column]
 
 
 infer = kernel(_infer)

@@ -9,7 +9,7 @@ for one signature; the kernels that drive it get its address, an integer, and st
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numba
@@ -37,34 +37,33 @@ def _borrowed(builder: Any, kind: Any, value: Any) -> Any:
 
 
 class Unit:
-    """A function with one signature for each compute dtype, to be called by address.
+    """A function with machine code for each compute dtype, to be called by address.
 
     Parameters
     ----------
     function : Python function
-        Returns nothing.
-    signature : function
-        Returns the Numba types of the arguments for a Numba float type.
+        Takes the compute dtype (np.float32 or np.float64) and what `arguments` says; returns
+        nothing.
+    arguments : Numba types
+        The same for every compute dtype, so that those who call the unit need not know it.
     """
 
     _interpreted: list[Callable[..., None]] = []  # noqa: RUF012  # addresses without a compiler
 
-    def __init__(
-        self, function: Callable[..., None], signature: Callable[[Any], tuple[Any, ...]]
-    ) -> None:
+    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
         self.dispatcher = kernel(function)
-        self.signature = signature
+        self.arguments = arguments
         self.address = lru_cache(maxsize=None)(self._address)
         self.call = self._make_call()
 
     def _address(self, dtype: np.dtype[Any]) -> int:
         """Return where the machine code for a compute dtype stands, compiled or from the cache."""
         if numba.config.DISABLE_JIT:
-            self._interpreted.append(self.dispatcher)
+            self._interpreted.append(partial(self.dispatcher, dtype.type))
             return len(self._interpreted) - 1
-        arguments = self.signature(numba.from_dtype(dtype))
-        self.dispatcher.compile(arguments)
-        compiled = self.dispatcher.overloads[arguments]
+        signature = (types.NumberClass(numba.from_dtype(dtype)), *self.arguments)
+        self.dispatcher.compile(signature)
+        compiled = self.dispatcher.overloads[signature]
         name = compiled.fndesc.llvm_func_name
         return int(compiled.library.get_pointer_to_function(name))
 
@@ -72,28 +71,29 @@ class Unit:
         """Return `call(address, arguments)` for compiled code; `arguments` is a tuple."""
         if numba.config.DISABLE_JIT:
             return lambda address, arguments: self._interpreted[address](*arguments)
-        signature = self.signature
+        expected = self.arguments
+        kinds = (types.NumberClass(types.float32), *expected)  # any dtype: an empty argument
 
         @intrinsic
         def call(typing: Any, address: Any, arguments: Any) -> Any:
-            expected = {real: signature(real) for real in (types.float32, types.float64)}
-            if tuple(arguments.types) not in expected.values():
+            if tuple(arguments.types) != expected:
                 raise numba.TypingError(f"a unit cannot take {arguments.types}")
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
                 values = [
                     _borrowed(builder, kind, value)
                     for kind, value in zip(
-                        arguments.types, cgutils.unpack_tuple(builder, args[1]), strict=True
+                        expected, cgutils.unpack_tuple(builder, args[1]), strict=True
                     )
                 ]
-                packer = context.get_arg_packer(arguments.types)
-                kind = context.call_conv.get_function_type(types.none, arguments.types)
+                packer = context.get_arg_packer(kinds)
+                packed = packer.as_arguments(builder, [context.get_dummy_value(), *values])
+                kind = context.call_conv.get_function_type(types.none, kinds)
                 function = builder.inttoptr(args[0], kind.as_pointer())
                 result = cgutils.alloca_once(builder, kind.args[0].pointee)
                 error = cgutils.alloca_once(builder, kind.args[1].pointee)
                 before = emit_flush(builder)
-                builder.call(function, [result, error, *packer.as_arguments(builder, values)])
+                builder.call(function, [result, error, *packed])
                 emit_restore(builder, before)
                 return context.get_dummy_value()
 

@@ -12,8 +12,10 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from fastmlp.kernels import frame as field
 from fastmlp.kernels.dense import product
 from fastmlp.kernels.entries import gradient_of_entries
+from fastmlp.kernels.frame import matrix, vector
 from fastmlp.kernels.layout import (
     BETA_1,
     BETA_2,
@@ -30,6 +32,7 @@ from fastmlp.kernels.layout import (
     RULE,
     SCRATCH,
     SKIPS,
+    TRANSPOSE,
     TRANSPOSED,
     TRANSPOSED_ROW,
     WEIGHT_DECAY,
@@ -42,7 +45,7 @@ from fastmlp.kernels.tile import RESUME, STORE, UPDATE
 from fastmlp.kernels.unit import Unit
 from fastmlp.kernels.updates import NONE, SGD, apply_update
 
-__all__ = ["transpose_rows", "weights_part"]
+__all__ = ["weights_part"]
 
 Array = NDArray[Any]
 
@@ -173,15 +176,31 @@ def update_rows(
 
 
 def _weights_part(
-    table: Array, parameters: Array, transposed: Array, gradient: Array, state_1: Array,
-    state_2: Array, activations: Array, deltas: Array, values: Array, numbers: Array,
-    bounds: Array, settings: Array, rates: Array, rows: int, starts: bool, ends: bool,
-    rate: float, l2: float, part: int, parts: int,
+    real: Any, frame: Array, phase: int, rows: int, starts: bool, ends: bool, rate: float,
+    l2: float, part: int, parts: int,
 ) -> None:  # fmt: skip
-    """Update one part's share of every layer's weights; arguments as for `step.train`.
+    """Update one part's share of every layer's weights, from `rows` samples of the workspace.
 
-    `starts` and `ends` tell whether the block is the first and the last of its batch.
+    `starts` and `ends` tell whether the block is the first and the last of its batch. In phase
+    TRANSPOSE only the transposes are made.
     """
+    table, settings = matrix(frame, field.TABLE, np.int64), vector(frame, field.SETTINGS, np.int64)
+    parameters, transposed = (
+        vector(frame, field.PARAMETERS, real),
+        vector(frame, field.TRANSPOSED, real),
+    )
+    if phase == TRANSPOSE:
+        for layer in range(1, table.shape[0]):
+            transpose_rows(
+                table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS],
+                np.int64(0), table[layer, OUTPUTS],
+            )  # fmt: skip
+        return
+    gradient, rates = vector(frame, field.GRADIENT, real), vector(frame, field.RATES, np.float64)
+    state_1, state_2 = vector(frame, field.STATE_1, real), vector(frame, field.STATE_2, real)
+    activations, deltas = vector(frame, field.ACTIVATIONS, real), vector(frame, field.DELTAS, real)
+    values, numbers = vector(frame, field.VALUES, real), vector(frame, field.COLUMNS, np.int32)
+    bounds = vector(frame, field.BOUNDS, np.int64)
     for layer in range(table.shape[0]):
         inputs, width = table[layer, INPUTS] + 1, table[layer, OUTPUT_WIDTH]
         unit = settings[GROUP] if layer == 0 and settings[SKIPS] != 0 else TILE_ROWS
@@ -210,12 +229,7 @@ def _weights_part(
                     )
 
 
-def _signature(real: Any) -> tuple[Any, ...]:
-    i, vector = types.int64, real[::1]
-    return (
-        types.int64[:, ::1], *[vector] * 8, types.int32[::1], i[::1], i[::1], types.float64[::1],
-        i, types.boolean, types.boolean, types.float64, types.float64, i, i,
-    )  # fmt: skip
-
-
-weights_part = Unit(_weights_part, _signature)
+weights_part = Unit(
+    _weights_part, types.int64[::1], types.int64, types.int64, types.boolean, types.boolean,
+    types.float64, types.float64, types.int64, types.int64,
+)  # fmt: skip
