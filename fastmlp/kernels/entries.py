@@ -35,6 +35,7 @@ from fastmlp.kernels.layout import (
     WEIGHTS,
     WEIGHTS_ROW,
 )
+from fastmlp.kernels.memory import element_of
 from fastmlp.kernels.sparse import BOUND, MOST_VECTORS, compress, sparse_strip
 from fastmlp.kernels.target import VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
@@ -56,8 +57,8 @@ def element(kind: int, x: Array, at: int) -> float:
     if kind == UINT8:
         return float(x[at])
     if kind == FLOAT32:
-        return float(x[: x.shape[0] // 4 * 4].view(np.float32)[at])
-    return float(x[: x.shape[0] // 8 * 8].view(np.float64)[at])
+        return float(element_of(x, at, np.float32))
+    return float(element_of(x, at, np.float64))
 
 
 @device

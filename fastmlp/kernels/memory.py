@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.target import ALIGNMENT, PANEL_BYTES, SCRATCH_ROWS
 
-__all__ = ["out_of_line", "scratch_like"]
+__all__ = ["element_of", "out_of_line", "scratch_like"]
 
 _BYTES = SCRATCH_ROWS * PANEL_BYTES
 
@@ -53,6 +53,28 @@ def _scratch_like(typing: Any, array: Any) -> Any:
 
 
 scratch_like: Any = _interpreted if numba.config.DISABLE_JIT else _scratch_like
+
+
+@intrinsic
+def _element_of(typing: Any, memory: Any, at: Any, dtype: Any) -> Any:
+    """Return one element of memory that is seen as an array of another dtype."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        kind = context.get_data_type(sig.return_type)
+        return builder.load(builder.gep(builder.bitcast(data, kind.as_pointer()), [args[1]]))
+
+    return dtype.dtype(memory, types.int64, dtype), generate
+
+
+def _interpreted_element(memory: Any, at: int, dtype: Any) -> Any:
+    """Return the element in plain Python, for `NUMBA_DISABLE_JIT=1`."""
+    itemsize = np.dtype(dtype).itemsize
+    return memory[at * itemsize : (at + 1) * itemsize].view(dtype)[0]
+
+
+# element_of(memory, at, dtype): element `at` of `memory`, (bytes,) uint8, as an array of `dtype`.
+element_of: Any = _interpreted_element if numba.config.DISABLE_JIT else _element_of
 
 
 @intrinsic

@@ -61,6 +61,7 @@ from fastmlp.kernels.layout import (
     WEIGHTS_ROW,
 )
 from fastmlp.kernels.losses import is_predicted, loss_row, output_row
+from fastmlp.kernels.memory import element_of
 from fastmlp.kernels.penalty import squares_of_block
 from fastmlp.kernels.shares import cuts_columns, share_of_columns, share_of_rows
 from fastmlp.kernels.target import TILE_ROWS, VECTOR_BYTES, device
@@ -87,8 +88,6 @@ def gather_rows(
     real = activations.dtype.type
     factor = real(scale)
     panels = features // width + 1
-    singles = x[: x.shape[0] // 4 * 4].view(np.float32)
-    doubles = x[: x.shape[0] // 8 * 8].view(np.float64)
     for r in range(top, bottom):
         sample = order[position + r] if order.shape[0] > 0 else position + r
         first = source[FIRST] + sample * source[ROW_STEP]
@@ -116,13 +115,11 @@ def gather_rows(
                 for j in range(count):
                     out[j] = real(pixels[j]) * factor
             elif source[KIND] == FLOAT32:
-                single = singles[start : start + count]
                 for j in range(count):
-                    out[j] = real(single[j]) * factor
+                    out[j] = real(element_of(x, start + j, np.float32)) * factor
             else:
-                double = doubles[start : start + count]
                 for j in range(count):
-                    out[j] = real(double[j]) * factor
+                    out[j] = real(element_of(x, start + j, np.float64)) * factor
         activations[(features // width * capacity + r) * width + features % width] = real(1)
 
 
