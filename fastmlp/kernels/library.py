@@ -3,7 +3,7 @@
 Numba optimises every compiled function by itself, with all it calls, and makes machine code of it,
 also of one that only other compiled functions call; each of these then optimises it again. Here a
 device function is only translated; LLVM sees it where it is linked into a kernel. That halves the
-time of a first call. It rests on two methods of Numba's that are not public; where they are missing
+time of a first call. It rests on methods of Numba's that are not public; where they are missing
 device functions are compiled as Numba does it.
 """
 
@@ -15,7 +15,12 @@ from numba.core import codegen, compiler
 
 __all__ = ["DEVICE_OPTIONS"]
 
-_STEPS: Final = ("_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals")
+_STEPS: Final = (
+    "_optimize_functions",
+    "_optimize_final_module",
+    "_finalize_final_module",
+    "_finalize_dynamic_globals",
+)
 
 
 class _WithoutEnvironment:
@@ -34,6 +39,9 @@ class _WithoutEnvironment:
 
 class _LinkedLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has no types
     """Code that is only ever linked into other libraries."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        """Leave that to the library this is linked into."""
 
     def _optimize_final_module(self) -> None:
         """Leave that to the library this is linked into."""
