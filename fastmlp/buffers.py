@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,15 @@ class Workspace:
         self.results = np.zeros((self.capacity, 3))
 
 
+def _address(array: NDArray[Any]) -> int:
+    """Return where an array is in memory."""
+    if array.size == 0:
+        return 0
+    if array.flags.writeable:  # a sixth of the time
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    return int(array.ctypes.data)
+
+
 class Frame:
     """Tells the kernels where arrays are, and keeps these alive; see `kernels.frame`.
 
@@ -83,8 +93,9 @@ class Frame:
             if array.dtype != (frame.DTYPES[field] or self._dtype) or not array.flags.c_contiguous:
                 raise TypeError(f"field {field} cannot be {array.dtype}, {array.flags}")
             at = frame.NUMBERS * field
-            self.numbers[at] = array.ctypes.data
-            self.numbers[at + 1 : at + 1 + array.ndim] = array.shape
+            self.numbers[at] = _address(array)
+            for i, length in enumerate(array.shape, at + 1):
+                self.numbers[i] = length
         self._arrays |= arrays
 
 

@@ -205,7 +205,8 @@ class TrainingPass:
         none = aligned_zeros(0, parameters.dtype)
         state_1, state_2 = states or (none, none)
         blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
-        self._rates = _rates(rule, parameters, constants)
+        self._rates, self._schedule = _rates(rule, parameters, constants), _NO_RATES
+        self._progress = np.zeros(1, np.int64)
         self._settings = _settings(rule, loss, batch, self.block, self._space, self._entries)
         self._settings[layout.LEARN], self._settings[layout.SCRATCH] = 1, scratch
         self._frame = Frame(
@@ -215,13 +216,13 @@ class TrainingPass:
             | {field.TRANSPOSED: parameters.empty_transposed(), field.GRADIENT: self.gradient,
                field.STATE_1: state_1, field.STATE_2: state_2, field.SQUARES: np.zeros(blocks),
                field.RUNNING: np.zeros(4), field.RATES: self._rates,
-               field.SETTINGS: self._settings},
+               field.SETTINGS: self._settings, field.PROGRESS: self._progress},
         )  # fmt: skip
         self._addresses = (
             samples_part.address(parameters.dtype),
             weights_part.address(parameters.dtype),
         )
-        self.begin(_NO_ROWS)
+        self._hold_epoch(0)
 
     def begin(
         self,
@@ -234,9 +235,10 @@ class TrainingPass:
 
         `learning_rate` replaces the rule's: a number, or one for each step. `seed` is of dropout.
         """
-        self.order = order
-        self._progress = np.zeros(1, np.int64)
-        self.records = np.zeros((-(-len(order) // self.batch), 3))
+        if len(order) != len(self.order):
+            self._hold_epoch(len(order))
+        self.order[:] = order
+        self._progress[0] = 0
         if done is not None:
             self.records[: len(done)] = done
             self._progress[0] = min(len(done) * self.batch, len(order))
@@ -244,10 +246,14 @@ class TrainingPass:
         schedule = learning_rate if isinstance(learning_rate, np.ndarray) else _NO_RATES
         if learning_rate is not None and schedule is _NO_RATES:
             self._rates[layout.LEARNING_RATE] = learning_rate
-        self._frame.hold({
-            field.ORDER: order, field.PROGRESS: self._progress, field.RECORDS: self.records,
-            field.SCHEDULE: schedule,
-        })  # fmt: skip
+        if schedule is not self._schedule:
+            self._schedule = schedule
+            self._frame.hold({field.SCHEDULE: schedule})
+
+    def _hold_epoch(self, n: int) -> None:
+        """Make arrays for epochs of n samples."""
+        self.order, self.records = np.zeros(n, np.int64), np.zeros((-(-n // self.batch), 3))
+        self._frame.hold({field.ORDER: self.order, field.RECORDS: self.records})
 
     @property
     def position(self) -> int:
