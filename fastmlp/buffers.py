@@ -41,12 +41,13 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> NDArray[Any]:
     return memory[first : first + size * dtype.itemsize].view(dtype)
 
 
-def block_rows(batch: int, threads: int) -> int:
+def block_rows(batch: int, threads: int, most: int) -> int:
     """Return how many samples to work on together: a batch, or equal parts of a large one.
 
-    Results do not depend on it. With many threads a block grows, so that each has rows enough.
+    `most` are worth it on one thread. With many threads a block grows, so that each has rows
+    enough. Results do not depend on it.
     """
-    most = max(BLOCK_ROWS, BLOCK_ROWS // 2 * threads)
+    most = max(most, BLOCK_ROWS // 2 * threads)
     blocks = -(-batch // most)
     rows = -(-batch // blocks)
     return rows if blocks == 1 else -(-rows // TILE_ROWS) * TILE_ROWS

@@ -17,7 +17,16 @@ from fastmlp.kernels import frame as field
 from fastmlp.kernels import layout, step, updates
 from fastmlp.kernels.penalty import SQUARES_ROWS
 from fastmlp.kernels.samples import samples_part
-from fastmlp.kernels.target import BLOCK_ROWS, SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, skips_zeros
+from fastmlp.kernels.target import (
+    BLOCK_ROWS,
+    SCRATCH_ROWS,
+    TILE_ROWS,
+    VECTOR_BYTES,
+    cuts_columns,
+    lanes,
+    rows_together,
+    skips_zeros,
+)
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
 from fastmlp.threads import Pace, granted, wanted
@@ -182,11 +191,12 @@ class TrainingPass:
     ) -> None:
         self.parameters = parameters
         self.batch = batch
-        rows = block_rows(batch, 1)
+        together = rows_together(parameters.buffer.size, parameters.dtype.itemsize)
+        rows = block_rows(batch, 1, together)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
         total = 3 * parameters.operations(samples.n) * epochs
         most = wanted(threads, 3 * parameters.operations(rows) / 2, total)
-        self.block = block_rows(batch, most)
+        self.block = block_rows(batch, most, together)
         self._pace = Pace(most)
         self._adaptive = threads is None
         self._compiled: set[int] = set()
@@ -198,8 +208,8 @@ class TrainingPass:
         )
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
-        together = max(SCRATCH_ROWS, self._entries.group)
-        scratch = 0 if rule.code == updates.NONE else together * widest
+        finished = max(SCRATCH_ROWS, self._entries.group)  # rows of a gradient at a time
+        scratch = 0 if rule.code == updates.NONE else finished * widest
         size = parameters.buffer.size if stored else 0
         self.gradient = aligned_zeros(size + most * scratch, parameters.dtype)
         none = aligned_zeros(0, parameters.dtype)
@@ -289,6 +299,8 @@ class TrainingPass:
 
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
         self._settings[layout.PARTS] = parts
+        vectors = -(-self.parameters.sizes[1] // lanes(self.parameters.dtype.itemsize))
+        self._settings[layout.CUTS] = cuts_columns(vectors, parts, self._entries.span > 0)
         kernel = step.train_parallel if parts > 1 else step.train
         return bool(kernel(self._frame.numbers, *self._addresses, steps_before, stop))
 

@@ -15,6 +15,7 @@ import pytest
 import fastmlp
 from fastmlp import buffers, passes, training
 from fastmlp.kernels import step
+from fastmlp.kernels.target import BLOCK_ROWS
 
 OPTIMIZERS = {
     "sgd": lambda: fastmlp.SGD(0.05),
@@ -126,9 +127,9 @@ def test_the_threads_that_blocks_are_cut_for_do_not_matter(
     monkeypatch: pytest.MonkeyPatch, on_one_thread: dict[tuple[Any, ...], str]
 ) -> None:
     """Blocks grow with the threads: a machine with eight of them gets the same bits."""
-    cut_for_8 = buffers.block_rows(N, 8)
-    assert cut_for_8 != buffers.block_rows(N, 1)
-    monkeypatch.setattr(passes, "block_rows", lambda batch, threads: buffers.block_rows(batch, 8))
+    cut_for_8 = buffers.block_rows(N, 8, BLOCK_ROWS)
+    assert cut_for_8 != buffers.block_rows(N, 1, BLOCK_ROWS)
+    monkeypatch.setattr(passes, "block_rows", lambda *_: cut_for_8)
     for case in (("sgd", None, "float32"), ("adam", 300, "float64")):
         assert fingerprint(*case, threads=1) == on_one_thread[case]
 

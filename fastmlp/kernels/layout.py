@@ -91,7 +91,8 @@ SPAN: Final = 9  # features that are worked on together where it is
 REACH: Final = 10  # the most entries that one sample has in a span
 GROUP: Final = 11  # features whose gradient is finished together; a span is whole groups
 SEED: Final = 12  # of the epoch's dropout
-SETTINGS: Final = 13
+CUTS: Final = 13  # whether threads share the columns of the first layer
+SETTINGS: Final = 14
 NO_LOSS: Final = -1  # for LOSS
 
 # Phases of a step. ALL is the first three in one, where nobody waits for others' columns.

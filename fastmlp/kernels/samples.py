@@ -31,6 +31,7 @@ from fastmlp.kernels.layout import (
     CAPACITY,
     COLUMN_STEP,
     CORRECT,
+    CUTS,
     DROPOUT,
     FIRST,
     FIRST_LAYER,
@@ -63,7 +64,7 @@ from fastmlp.kernels.layout import (
 from fastmlp.kernels.losses import is_predicted, loss_row, output_row
 from fastmlp.kernels.memory import element_of
 from fastmlp.kernels.penalty import squares_of_block
-from fastmlp.kernels.shares import cuts_columns, share_of_columns, share_of_rows
+from fastmlp.kernels.shares import share_of_columns, share_of_rows
 from fastmlp.kernels.target import TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE
 from fastmlp.kernels.unit import Unit
@@ -289,7 +290,7 @@ def _samples_part(
     """Do one part of `parts` of a phase for rows [top, bottom) of the workspace.
 
     Row r of it holds sample `position` + r of the order; `top` is a multiple of TILE_ROWS. The part
-    takes its share of these rows, in FIRST_LAYER its share of columns if there are enough.
+    takes its share of these rows, in FIRST_LAYER its share of columns if CUTS is set.
 
     `total` is the weight of the batch. If `penalised`, this part's share of Σ w² is taken besides.
     """
@@ -302,7 +303,7 @@ def _samples_part(
     capacity, skips = settings[CAPACITY], settings[SKIPS] != 0
     first_vector, end_vector = np.int64(0), vectors_of_layer(table, 0, activations.itemsize)
     low, high = top, bottom
-    if phase == FIRST_LAYER and cuts_columns(end_vector, parts):
+    if phase == FIRST_LAYER and settings[CUTS] != 0:
         first_vector, end_vector = share_of_columns(end_vector, part, parts)
     else:
         low, high = share_of_rows(bottom - top, part, parts)

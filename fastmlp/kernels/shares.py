@@ -7,9 +7,9 @@ the update, so that each thread's stay in its own core's cache from step to step
 
 from __future__ import annotations
 
-from fastmlp.kernels.target import TILE_ROWS, TILE_VECTORS, device
+from fastmlp.kernels.target import TILE_ROWS, device
 
-__all__ = ["cuts_columns", "share_of_columns", "share_of_rows", "share_of_units"]
+__all__ = ["share_of_columns", "share_of_rows", "share_of_units"]
 
 
 @device
@@ -25,12 +25,6 @@ def share_of_columns(vectors: int, part: int, parts: int) -> tuple[int, int]:
     return (2 * part * vectors + parts) // (2 * parts), (2 * (part + 1) * vectors + parts) // (
         2 * parts
     )
-
-
-@device
-def cuts_columns(vectors: int, parts: int) -> bool:
-    """Return whether the first layer's outputs are cut by columns: each gets a whole strip."""
-    return vectors >= TILE_VECTORS * parts
 
 
 @device

@@ -1,9 +1,10 @@
 """A run of training steps, and inference: the kernels that the trainer and the network call.
 
-A step is two parallel regions: samples forward and back, then the weights. Where zeros are skipped
-there is one more: the first layer is cut by columns, so that each thread's weights stay in its own
-core's cache, and what follows by samples. All are cut by output element, so an element is computed
-by one thread, in one order, whatever the number of threads.
+A step is two parallel regions: samples forward and back, then the weights. It is four where the
+first layer is cut by columns, so that each thread's weights stay in its own core's cache: gather,
+first layer, what follows by samples, weights; and three where zeros are skipped, since there the
+next block is gathered while weights are updated. All are cut by output element, so an element is
+computed by one thread, in one order, whatever the number of threads.
 
 A batch larger than a block accumulates its gradient over blocks; the last applies it. `position`,
 the number of samples of the epoch that are done, is all the state a run needs to go on.
@@ -27,6 +28,7 @@ from fastmlp.kernels.layout import (
     BETA_2,
     BLOCK,
     CORRECT,
+    CUTS,
     FIRST_LAYER,
     GATHER,
     L2,
@@ -101,8 +103,9 @@ def _train(
         weights_address, (frame, np.int64(TRANSPOSE), zero, False, False, 0.0, 0.0, zero, one)
     )
     position = progress[0]
-    # Others' columns of the first layer are waited for where entries are shared between threads.
-    in_one = parts == 1 or settings[SKIPS] == 0
+    # Where entries, or the columns of the first layer, are shared, threads wait for one another.
+    skips = settings[SKIPS] != 0
+    in_one = parts == 1 or not (skips or settings[CUTS] != 0)
     phase = np.int64(ALL if in_one else GATHER)
     rate = step_l2 = 0.0
     while position < stop:
@@ -117,12 +120,13 @@ def _train(
             running[WEIGHT] = batch_weight(order, first, last, sample_weight)
         total = running[WEIGHT]
         penalised = np.int64(starts and l2 != 0.0)
-        # What is done to samples; while weights are updated the next block's entries are gathered.
+        # What is done to samples. The update needs the inputs of a block, but not its entries as
+        # they were gathered: there the next block's are gathered meanwhile.
         doing, at, end = phase, position, rows
         if phase == UPDATE_WEIGHTS:
             doing, at = np.int64(GATHER), position + rows
             end = min(at + block, at // batch * batch + batch, order.shape[0]) - at
-            if in_one or at >= stop:
+            if not skips or in_one or at >= stop:
                 end = np.int64(0)
 
         for part in prange(parts):
@@ -138,7 +142,7 @@ def _train(
                 )
 
         if phase == UPDATE_WEIGHTS:
-            phase = np.int64(ALL if in_one else FIRST_LAYER)
+            phase = np.int64(ALL if in_one else FIRST_LAYER if skips else GATHER)
             if ends:
                 index = first // batch
                 records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]

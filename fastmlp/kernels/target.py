@@ -37,10 +37,12 @@ __all__ = [
     "VECTOR_BYTES",
     "by_dtype",
     "checking_device",
+    "cuts_columns",
     "describe",
     "kernel",
     "lanes",
     "parallel_kernel",
+    "rows_together",
     "skips_zeros",
 ]
 
@@ -118,6 +120,13 @@ PANEL_BYTES: Final = 9 * CACHE_LINE
 # 18) for the first-level TLB, which the weight gradient needs as it walks down their columns.
 BLOCK_ROWS: Final = 128
 
+# The most of them, where the parameters are more than a second-level cache holds: they come from
+# further away once a block. A block's multiplications and additions are bounded so that training
+# can be interrupted every tenth of a second or so.
+_MOST_BLOCK_ROWS: Final = 512
+_CACHE_BYTES: Final = 1 << 20
+_BLOCK_OPERATIONS: Final = 10**10
+
 # Weights that all entries of a block meet before the next ones do: most of a first-level cache.
 SPAN_BYTES: Final = 44 * 1024
 
@@ -132,6 +141,25 @@ def skips_zeros(density: float, vectors: int) -> bool:
     tile does close to two multiply-adds where that does one load.
     """
     return density < 0.5 * vectors / (vectors + 2.5)
+
+
+def cuts_columns(vectors: int, parts: int, skips: bool) -> bool:
+    """Return whether threads share the `vectors` of the first layer's columns, not its rows.
+
+    Each must get a whole strip. The rows of a dense product can always be cut evenly, so there the
+    widest share must be no more than a tenth too wide.
+    """
+    widest = -(-vectors // parts)
+    even = 10 * widest * parts <= 11 * vectors
+    return vectors >= TILE_VECTORS * parts and (skips or even)
+
+
+def rows_together(parameters: int, itemsize: int) -> int:
+    """Return how many samples to work on together, for a number of parameters."""
+    if parameters * itemsize <= _CACHE_BYTES:
+        return BLOCK_ROWS
+    rows = _BLOCK_OPERATIONS // (6 * parameters) // BLOCK_ROWS * BLOCK_ROWS
+    return min(max(rows, BLOCK_ROWS), _MOST_BLOCK_ROWS)
 
 
 def lanes(itemsize: int) -> int:
