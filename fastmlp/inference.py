@@ -14,7 +14,7 @@ from fastmlp.kernels.predict import CompiledNetwork, predict_finite
 from fastmlp.kernels.sparse import BOUND
 from fastmlp.parameters import Parameters
 
-__all__ = ["compile_network", "predict_few"]
+__all__ = ["compile_network", "predict_few", "run_few"]
 
 # More are predicted faster as a block.
 _FEW = 4
@@ -37,10 +37,12 @@ def compile_network(parameters: Parameters) -> CompiledNetwork:
     )
 
 
-def predict_few(parameters: Parameters, x: Any) -> NDArray[Any] | None:
+def run_few(parameters: Parameters, x: Any) -> tuple[NDArray[Any], int] | None:
     """Return the outputs of a few samples, or None where x is not plainly a few samples.
 
-    It does what `passes.forward` does, to the last bit, with fewer steps before the kernel.
+    It does what `passes.forward` does, to the last bit, with fewer steps before the kernel. The
+    number is -1; or where the first element of x is that is not finite, or the size of x where an
+    output is not: then the outputs are not all there.
     """
     if type(x) is not np.ndarray or x.ndim != 2 or x.dtype not in _READ:
         return None
@@ -58,8 +60,17 @@ def predict_few(parameters: Parameters, x: Any) -> NDArray[Any] | None:
         network = compile_network(parameters)
     bad = predict_finite(network, samples, out)
     parameters.idle_compiled.append(network)
+    return out, bad
+
+
+def predict_few(parameters: Parameters, x: Any) -> NDArray[Any] | None:
+    """Return what `run_few` does, but refuse numbers that are not finite."""
+    few = run_few(parameters, x)
+    if few is None:
+        return None
+    out, bad = few
     if bad >= 0:
-        row, column = divmod(bad, features)
+        row, column = divmod(bad, x.shape[1])
         if bad == x.size or np.isfinite(x[row, column]):
             raise invalid("x", f"numbers with finite outputs in {parameters.dtype}", "greater ones")
         raise invalid("x", "finite numbers", f"{x[row, column]} at [{row}, {column}]")

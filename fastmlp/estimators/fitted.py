@@ -14,6 +14,7 @@ from fastmlp.errors import invalid
 from fastmlp.estimators.arguments import OUTPUT, hidden_codes, threads_of
 from fastmlp.estimators.convert import copy_fitted, to_sklearn
 from fastmlp.estimators.optimizer import SolverState
+from fastmlp.inference import run_few
 from fastmlp.kernels.layout import ACTIVATION
 from fastmlp.parameters import Parameters
 from fastmlp.passes import forward
@@ -70,6 +71,9 @@ class FittedMLP(BaseEstimator):
         return self._run(self._current(), X)
 
     def _run(self, network: Parameters, X: Any) -> NDArray[Any]:
+        few = run_few(network, X)
+        if few is not None and few[1] < 0:
+            return few[0]
         samples = as_samples(X, network.sizes[0], "X", finite=False)
         out = np.empty((samples.n, network.sizes[-1]), network.dtype)
         forward(network, samples, out=out, threads=threads_of(self.n_jobs))
