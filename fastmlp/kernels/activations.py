@@ -44,6 +44,8 @@ __all__ = [
     "multiply",
     "multiply_by_derivative",
     "needs_slopes",
+    "normalise_row",
+    "shift_row",
     "slope",
     "slope_block",
     "softmax_row",
@@ -206,28 +208,36 @@ def drop_out(values: Array, slopes: Array, rate: float, seed: int, sample: int, 
 
 
 @device
-def softmax_row(row: Array, outputs: int) -> tuple[float, float]:
-    """Replace the first `outputs` elements x by exp(x - max x) / Σ exp(x - max x).
+def shift_row(row: Array, outputs: int) -> None:
+    """Subtract the largest of the first `outputs` elements from them: no exponential overflows.
 
-    row : (m,) with m >= outputs, updated; what lies beyond `outputs` becomes zero.
-    Returns the maximum and the sum, from which log Σ exp x = maximum + log(sum).
+    row : (m,) with m >= outputs, updated.
     """
     top = row[0]
     for j in range(1, outputs):
         top = max(top, row[j])
-    zero = row.dtype.type(0)
-    for j in range(row.shape[0]):
-        # Padding may exceed the maximum of the true outputs; its exponential must stay finite.
-        row[j] = exp_scalar(min(row[j] - top, zero))
-    total = zero
+    for j in range(outputs):
+        row[j] -= top
+
+
+@device
+def normalise_row(row: Array, outputs: int) -> None:
+    """Divide the first `outputs` elements of a row by their sum."""
+    total = row.dtype.type(0)
     for j in range(outputs):
         total += row[j]
     scale = row.dtype.type(1) / total
     for j in range(outputs):
         row[j] *= scale
-    for j in range(outputs, row.shape[0]):
-        row[j] = zero
-    return top, total
+
+
+@device
+def softmax_row(row: Array) -> None:
+    """Replace the elements x of a row by exp(x - max x) / Σ exp(x - max x)."""
+    shift_row(row, row.shape[0])
+    for j in range(row.shape[0]):
+        row[j] = exp_scalar(row[j])
+    normalise_row(row, row.shape[0])
 
 
 # --- for the public kernels: blocks of ordinary arrays --------------------------------------------

@@ -16,8 +16,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels.activations import SIGMOID, SOFTMAX, activate, softmax_row
-from fastmlp.kernels.exponential import exp_scalar, sigmoid_scalar
+from fastmlp.kernels.activations import (
+    EXP,
+    SIGMOID,
+    SOFTMAX,
+    activate,
+    normalise_row,
+    shift_row,
+)
+from fastmlp.kernels.exponential import exp_scalar
 from fastmlp.kernels.memory import out_of_line
 from fastmlp.kernels.target import device
 
@@ -31,9 +38,9 @@ __all__ = [
     "POISSON",
     "QUANTILE",
     "SQUARED_ERROR",
-    "is_predicted",
+    "first_largest",
     "loss_row",
-    "output_row",
+    "output_rows",
 ]
 
 Array = NDArray[Any]
@@ -53,32 +60,33 @@ _EPS_64: Final = float(np.finfo(np.float64).eps)
 
 
 @device
-def output_row(activation: int, row: Array, outputs: int) -> None:
-    """Turn the logits of one row into outputs, in place; padding beyond `outputs` becomes zero.
+def output_rows(activation: int, values: Array, logits: Array, width: int, outputs: int) -> None:
+    """Turn rows of logits into outputs; what lies beyond `outputs` is not defined.
 
-    row : (m,) with m >= outputs, float32 or float64; updated.
+    values : (rows · width,), one row after the other, width >= outputs; updated. Each thing is done
+        to all rows at once: one row is too short for vectors, and its steps wait for each other.
+    logits : (rows · width,), written: the logits, of a softmax output less the row's largest; or
+        empty.
     """
-    if activation == SOFTMAX:
-        softmax_row(row, outputs)
-    else:
-        activate(activation, row[:outputs])
-        for j in range(outputs, row.shape[0]):
-            row[j] = row.dtype.type(0)
+    out_of_line()
+    softmax = activation == SOFTMAX
+    for at in range(0, values.shape[0] if softmax else 0, width):
+        shift_row(values[at : at + width], outputs)
+    for i in range(logits.shape[0]):
+        logits[i] = values[i]
+    activate(np.int64(EXP) if softmax else activation, values)
+    for at in range(0, values.shape[0] if softmax else 0, width):
+        normalise_row(values[at : at + width], outputs)
 
 
 @device
-def is_predicted(row: Array, outputs: int, label: int) -> bool:
-    """Return whether `label` is the class of one row's outputs: the first of the largest.
-
-    With one output the class is whether it reaches one half.
-    """
-    if outputs == 1:
-        return bool((row[0] >= 0.5) == (label == 1))
-    best = 0
+def first_largest(row: Array, outputs: int) -> int:
+    """Return the place of the first of the largest of a row's outputs."""
+    best, largest = 0, row[0]
     for j in range(1, outputs):
-        if row[j] > row[best]:
-            best = j
-    return best == label
+        if row[j] > largest:
+            best, largest = j, row[j]
+    return best
 
 
 @device
@@ -137,67 +145,55 @@ def error_and_slope(loss: int, a: Any, t: Any, outputs: int, constant: Any) -> A
 
 @device
 def loss_row(
-    loss: int, activation: int, row: Array, delta: Array, outputs: int, label: int,
-    target: Array, constants: Array, scale: float,
+    loss: int, activation: int, row: Array, delta: Array, outputs: int, best: int, label: int,
+    targets: Array, sample: int, constants: Array, scale: float,
 ) -> float:  # fmt: skip
-    """Return the loss of one row; turn its logits into outputs and write its delta.
+    """Return the loss of one row and write its delta.
 
-    row : (m,) with m >= outputs; logits on entry, outputs on return, padding zero.
-    delta : (m,), written: scale · ∂loss/∂logits, padding zero. row and delta share one dtype.
-    label : the class, or -1 where `target`, (outputs,), is to be used. One output takes the label
-        itself as its target, several take one-hot targets.
+    row : (m,) with m >= outputs, read: outputs. best : the place of the largest.
+    delta : (m,), the logits of `output_rows` on entry; on return scale · ∂loss/∂logits. Padding is
+        left: that of logits is zero, as that of weights is. row and delta share one dtype.
+    label : the class, or -1 where row `sample` of `targets`, (n, outputs), is to be used. One
+        output takes the label itself as its target, several take one-hot targets.
     constants : (outputs,) float64, of HUBER and QUANTILE: see `error_and_slope`.
     """
-    out_of_line()
     real = row.dtype.type
     factor, zero, one = real(scale), real(0), real(1)
     coded = label >= 0
     value = 0.0
-    if loss == CROSS_ENTROPY and activation == SOFTMAX:
-        picked, mass = zero, one
-        if coded:
-            picked = row[label]
+    eps = _EPS_32 if row.itemsize == 4 else _EPS_64
+    # The largest logit is 0 here, so log Σ exp of a softmax row is -log of its largest output.
+    if activation == SOFTMAX and loss in (CROSS_ENTROPY, LOG_LOSS) and coded:
+        if loss == CROSS_ENTROPY:
+            value = -float(delta[label]) - math.log(row[best])
         else:
-            mass = zero
-            for j in range(outputs):
-                picked += target[j] * row[j]
-                mass += target[j]
-        top, total = softmax_row(row, outputs)
-        value = float(mass) * (math.log(total) + top) - float(picked)
-        for j in range(row.shape[0]):
-            delta[j] = factor * (mass * row[j])
-        if coded:
-            delta[label] = factor * (row[label] - one)
-        else:
-            for j in range(outputs):
-                delta[j] = factor * (mass * row[j] - target[j])
-    elif loss == LOG_LOSS and activation == SOFTMAX:
-        softmax_row(row, outputs)
-        eps = _EPS_32 if row.itemsize == 4 else _EPS_64
-        value = -math.log(clip(float(row[label]), eps))
-        for j in range(row.shape[0]):
+            value = -math.log(clip(float(row[label]), eps))
+        for j in range(outputs):
             delta[j] = factor * row[j]
         delta[label] = factor * (row[label] - one)
+    elif activation == SOFTMAX and loss == CROSS_ENTROPY:
+        mass = picked = zero
+        for j in range(outputs):
+            mass += targets[sample, j]
+            picked += targets[sample, j] * delta[j]
+        value = -float(picked) - float(mass) * math.log(row[best])
+        for j in range(outputs):
+            delta[j] = factor * (mass * row[j] - targets[sample, j])
     elif loss == CROSS_ENTROPY:
         for j in range(outputs):
-            t = real(coded_target(label, outputs, j)) if coded else target[j]
-            z = row[j]
+            t = real(coded_target(label, outputs, j)) if coded else targets[sample, j]
+            z = delta[j]
             value += max(z, zero) - z * t + math.log1p(exp_scalar(-abs(z)))
-            p = sigmoid_scalar(z)
-            row[j] = p
-            delta[j] = factor * (p - t)
+            delta[j] = factor * (row[j] - t)
     elif loss in (LOG_LOSS, HALF_SQUARED_ERROR, POISSON):
-        output_row(activation, row, outputs)
-        eps = _EPS_32 if row.itemsize == 4 else _EPS_64
         for j in range(outputs):
-            t = real(coded_target(label, outputs, j)) if coded else target[j]
+            t = real(coded_target(label, outputs, j)) if coded else targets[sample, j]
             value += deviance(loss, float(row[j]), float(t), outputs, eps)
             delta[j] = factor * (row[j] - t)
     else:
-        output_row(activation, row, outputs)
         dot = zero
         for j in range(outputs):
-            t = real(coded_target(label, outputs, j)) if coded else target[j]
+            t = real(coded_target(label, outputs, j)) if coded else targets[sample, j]
             constant = real(constants[j]) if constants.shape[0] > 0 else zero
             error, slope = error_and_slope(loss, row[j], t, outputs, constant)
             value += error
@@ -209,7 +205,4 @@ def loss_row(
         elif activation == SOFTMAX:
             for j in range(outputs):
                 delta[j] = row[j] * (delta[j] - dot)
-    for j in range(outputs, row.shape[0]):
-        row[j] = zero
-        delta[j] = zero
     return value

@@ -18,7 +18,7 @@ from fastmlp.kernels.activations import (
     needs_slopes,
 )
 from fastmlp.kernels.layout import ACTIVATION, INPUTS, OUTPUTS, WEIGHTS, WEIGHTS_ROW
-from fastmlp.kernels.losses import loss_row
+from fastmlp.kernels.losses import first_largest, loss_row, output_rows
 from fastmlp.kernels.target import device, kernel, parallel_kernel
 
 __all__ = ["per_sample", "per_sample_parallel"]
@@ -115,10 +115,11 @@ def _per_sample(
         ):
             sample_forward(table, parameters, x[sample], levels[part], deltas[part])
             label = labels[sample] if labels.shape[0] > 0 else -1
-            target = targets[sample if label < 0 else 0]
+            row, delta = levels[part, hidden:], deltas[part, hidden:]
+            output_rows(activation, row, delta, outputs, outputs)
             loss_row(
-                loss, activation, levels[part, hidden:], deltas[part, hidden:], outputs, label,
-                target, constants, 1.0,
+                loss, activation, row, delta, outputs, first_largest(row, outputs), label, targets,
+                sample, constants, 1.0,
             )  # fmt: skip
             sample_backward(table, parameters, x[sample], levels[part], deltas[part], out[sample])
 

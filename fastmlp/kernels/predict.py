@@ -17,7 +17,7 @@ from fastmlp.kernels.layout import (
     OUTPUTS,
     SETTINGS,
 )
-from fastmlp.kernels.losses import output_row
+from fastmlp.kernels.losses import output_rows
 from fastmlp.kernels.memory import out_of_line
 from fastmlp.kernels.samples import forward_rows, vectors_of_layer
 from fastmlp.kernels.subnormals import flush_subnormals, restore_subnormals
@@ -73,7 +73,7 @@ def predict_row(compiled: Any, sample: Array, out: Array) -> None:
     last = table.shape[0] - 1
     at = table[last, OUTPUT_BEFORE]
     row = activations[at : at + table[last, OUTPUT_WIDTH]]
-    output_row(table[last, ACTIVATION], row, table[last, OUTPUTS])
+    output_rows(table[last, ACTIVATION], row, row[:0], row.shape[0], table[last, OUTPUTS])
     for j in range(out.shape[0]):
         out[j] = row[j]
 

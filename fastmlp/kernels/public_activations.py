@@ -320,7 +320,7 @@ def softmax(x: Array, out: Array) -> None:
         row, values = x[r], out[r]
         for j in range(values.shape[0]):
             values[j] = row[j]
-        softmax_row(values, values.shape[0])
+        softmax_row(values)
 
 
 softmax_parallel = parallel_twin(softmax)

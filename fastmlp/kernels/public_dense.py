@@ -199,7 +199,7 @@ def dense_softmax(x: Array, w: Array, b: Array, out: Array) -> None:
         dense_part(np.int64(IDENTITY), x, w, b, out, np.int64(part))
         top, bottom = part_bounds(out.shape[0], np.int64(part))
         for r in range(top, bottom if out.shape[1] > 0 else top):
-            softmax_row(out[r], out.shape[1])
+            softmax_row(out[r])
 
 
 dense_softmax_parallel = parallel_twin(dense_softmax)

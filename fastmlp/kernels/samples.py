@@ -61,7 +61,7 @@ from fastmlp.kernels.layout import (
     WEIGHTS,
     WEIGHTS_ROW,
 )
-from fastmlp.kernels.losses import is_predicted, loss_row, output_row
+from fastmlp.kernels.losses import first_largest, loss_row, output_rows
 from fastmlp.kernels.memory import element_of
 from fastmlp.kernels.penalty import squares_of_block
 from fastmlp.kernels.shares import share_of_columns, share_of_rows
@@ -221,20 +221,26 @@ def loss_rows(
     """
     last = table.shape[0] - 1
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
-    level = capacity * table[last, OUTPUT_BEFORE]
-    delta_level = capacity * (table[last, OUTPUT_BEFORE] - table[0, OUTPUT_BEFORE])
-    for r in range(top, bottom):
+    activation, rows = table[last, ACTIVATION], bottom - top
+    at = capacity * table[last, OUTPUT_BEFORE] + top * width
+    values = activations[at : at + rows * width]
+    at -= capacity * table[0, OUTPUT_BEFORE]
+    logits = deltas[at : at + rows * width]
+    output_rows(activation, values, logits, width, outputs)
+    for i in range(rows):
+        r = top + i
         sample = order[position + r] if order.shape[0] > 0 else position + r
         weight = sample_weight[sample] if sample_weight.shape[0] > 0 else 1.0
         label = labels[sample] if labels.shape[0] > 0 else -1
-        target = targets[sample if label < 0 else 0]
-        row = activations[level + r * width : level + (r + 1) * width]
-        delta = deltas[delta_level + r * width : delta_level + (r + 1) * width]
+        row = values[i * width : (i + 1) * width]
+        delta = logits[i * width : (i + 1) * width]
         scale = weight / total if total > 0.0 else 0.0
+        best = first_largest(row, outputs)
         value = loss_row(
-            loss, table[last, ACTIVATION], row, delta, outputs, label, target, constants, scale
+            loss, activation, row, delta, outputs, best, label, targets, sample, constants, scale
         )
-        right = is_predicted(row, outputs, label)
+        # One output is a class if it reaches one half.
+        right = (row[0] >= 0.5) == (label == 1) if outputs == 1 else best == label
         # A row of weight zero must not count even if its loss is infinite.
         results[r, LOSS_SUM] = weight * value if weight > 0.0 else 0.0
         results[r, CORRECT] = weight if right else 0.0
@@ -369,10 +375,11 @@ def _samples_part(
     out = matrix(frame, field.OUT, real)
     outputs, width = table[last, OUTPUTS], table[last, OUTPUT_WIDTH]
     level = capacity * table[last, OUTPUT_BEFORE]
+    if settings[LOSS] == NO_LOSS:
+        values = activations[level + low * width : level + high * width]
+        output_rows(table[last, ACTIVATION], values, values[:0], width, outputs)
     for r in range(low, high):
         row = activations[level + r * width : level + (r + 1) * width]
-        if settings[LOSS] == NO_LOSS:
-            output_row(table[last, ACTIVATION], row, outputs)
         if out.shape[0] > 0:
             for j in range(outputs):
                 out[position + r, j] = row[j]
