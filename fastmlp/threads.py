@@ -139,10 +139,9 @@ def wanted(threads: int | None, operations: float, total: float) -> int:
         return 1
     if threads is not None:
         return threads
-    limit = available_threads()
-    if limit == 1 or total < _LEAST or operations < _WORTHWHILE.get(threading_layer(), 2e6):
+    if total < _LEAST or operations < _WORTHWHILE.get(threading_layer(), 2e6):
         return 1
-    return limit
+    return available_threads()
 
 
 @contextmanager

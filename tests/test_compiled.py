@@ -23,11 +23,11 @@ def network(sizes: list[int], dtype: str = "float32", **options: Any) -> fastmlp
     "sizes", [[3, 2], [1, 1, 2], [20, 7, 5], [100, 200, 30, 10], [784, 200, 10]], ids=str
 )
 def test_few_samples_get_the_bits_they_have_among_many(sizes: list[int], dtype: str) -> None:
-    x = np.random.default_rng(0).normal(size=(40, sizes[0])) * 30
+    x = np.random.default_rng(0).normal(size=(100, sizes[0])) * 30
     x[np.abs(x) < 10] = 0
     net = network(sizes, dtype, hidden="tanh")
     together = net.predict_proba(x)
-    for rows in (1, 2, 4):
+    for rows in (1, 2, 4, 16, 64):
         for kind in (np.float32, np.float64):
             part = net.predict_proba(x[:rows].astype(kind))
             np.testing.assert_array_equal(part, net.predict_proba(x.astype(kind))[:rows])
@@ -39,9 +39,9 @@ def test_saturated_outputs_are_the_same_alone_and_among_many() -> None:
     """Tiny probabilities are flushed to zero alike."""
     net = network([1, 3])
     net.weights[0][:] = [[0.0, 95.0, 200.0]]
-    x = np.linspace(0.9, 1.1, 50)[:, np.newaxis]
+    x = np.linspace(0.9, 1.1, 100)[:, np.newaxis]
     together = net.predict_proba(x)
-    for i in range(50):
+    for i in range(100):
         np.testing.assert_array_equal(net.predict_proba(x[i : i + 1]), together[i : i + 1])
 
 
@@ -96,12 +96,12 @@ def test_few_samples_that_are_not_finite_are_refused(bad: float) -> None:
 
 def test_few_samples_in_many_threads() -> None:
     net = network([50, 40, 3])
-    x = np.random.default_rng(0).normal(size=(64, 50))
-    expected, found = net.predict_proba(x), np.zeros((64, 3), "float32")
+    x = np.random.default_rng(0).normal(size=(80, 50))
+    expected, found = net.predict_proba(x), np.zeros((80, 3), "float32")
 
     def work(first: int) -> None:
         for _ in range(20):
-            for i in range(first, 64, 8):
+            for i in range(first, 80, 8):
                 found[i] = net.predict_proba(x[i : i + 1])[0]
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
