@@ -1,10 +1,16 @@
-"""Device functions that are compiled once, with the kernel that calls them.
+"""How Numba makes machine code of kernels: device functions once, and loops in the widest vectors.
 
 Numba optimises every compiled function by itself, with all it calls, and makes machine code of it,
 also of one that only other compiled functions call; each of these then optimises it again. Here a
 device function is only translated; LLVM sees it where it is linked into a kernel. That halves the
-time of a first call. It rests on methods of Numba's that are not public; where they are missing
-device functions are compiled as Numba does it.
+time of a first call.
+
+LLVM takes half of the 512 bits of a vector register for loops that it turns into vectors itself,
+since on some processors a few such instructions slow down all others. Here most instructions are
+of that width anyway, so each function asks for it.
+
+Both rest on methods of Numba's that are not public; where they are missing everything is compiled
+as Numba does it.
 """
 
 from __future__ import annotations
@@ -13,7 +19,9 @@ from typing import Any, Final
 
 from numba.core import codegen, compiler
 
-__all__ = ["DEVICE_OPTIONS"]
+__all__ = ["DEVICE_OPTIONS", "KERNEL_OPTIONS"]
+
+_WIDEST: Final = '"prefer-vector-width"="512"'  # or what the processor has
 
 _STEPS: Final = (
     "_optimize_functions",
@@ -37,7 +45,18 @@ class _WithoutEnvironment:
         """Do nothing."""
 
 
-class _LinkedLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+class _WideLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+    """Code whose loops use the widest vectors."""
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Add functions, and ask for such vectors in each."""
+        for function in ir_module.functions:
+            if function.blocks:
+                set.add(function.attributes, _WIDEST)  # llvmlite knows no attributes with values
+        super().add_ir_module(ir_module)
+
+
+class _LinkedLibrary(_WideLibrary):
     """Code that is only ever linked into other libraries."""
 
     def _optimize_functions(self, module: Any) -> None:
@@ -61,18 +80,29 @@ class _LinkedLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has
         return 0
 
 
-class _DeviceCompiler(compiler.Compiler):  # type: ignore[misc]
-    """Numba's compiler, with a library that is only linked."""
+class _KernelCompiler(compiler.Compiler):  # type: ignore[misc]
+    """Numba's compiler, with a library of ours."""
+
+    library: type[_WideLibrary] = _WideLibrary
 
     def define_pipelines(self) -> Any:
         """Return Numba's own pipelines."""
         state = self.state
         if state.library is None:
-            state.library = _LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
         return super().define_pipelines()
 
 
-# Options of `njit` for a function that only compiled code calls.
+class _DeviceCompiler(_KernelCompiler):
+    """The same, with a library that is only linked."""
+
+    library = _LinkedLibrary
+
+
+# Options of `njit`: for kernels, and for functions that only compiled code calls.
+KERNEL_OPTIONS: Final[dict[str, Any]] = {}
 DEVICE_OPTIONS: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 if all(hasattr(codegen.JITCodeLibrary, step) for step in _STEPS):
+    KERNEL_OPTIONS["pipeline_class"] = _KernelCompiler
     DEVICE_OPTIONS["pipeline_class"] = _DeviceCompiler

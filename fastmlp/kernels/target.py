@@ -23,7 +23,7 @@ from numba import njit
 from numba.extending import overload
 
 from fastmlp.kernels.cache import KernelCache
-from fastmlp.kernels.library import DEVICE_OPTIONS
+from fastmlp.kernels.library import DEVICE_OPTIONS, KERNEL_OPTIONS
 
 __all__ = [
     "ALIGNMENT",
@@ -173,7 +173,7 @@ _OPTIONS: Final[dict[str, Any]] = {"nogil": True, "error_model": "numpy"}
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    dispatcher = njit(**_OPTIONS, **options)(function)
+    dispatcher = njit(**_OPTIONS, **KERNEL_OPTIONS, **options)(function)
     if not numba.config.DISABLE_JIT:
         KernelCache.attach(dispatcher, "-".join(sorted(options)))
     return dispatcher
