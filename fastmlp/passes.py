@@ -232,7 +232,8 @@ class TrainingPass:
             samples_part.address(parameters.dtype),
             weights_part.address(parameters.dtype),
         )
-        self._hold_epoch(0)
+        self.records = np.zeros((0, 3))
+        self.begin(_NO_ROWS)
 
     def begin(
         self,
@@ -245,9 +246,7 @@ class TrainingPass:
 
         `learning_rate` replaces the rule's: a number, or one for each step. `seed` is of dropout.
         """
-        if len(order) != len(self.order):
-            self._hold_epoch(len(order))
-        self.order[:] = order
+        self._hold_epoch(order)
         self._progress[0] = 0
         if done is not None:
             self.records[: len(done)] = done
@@ -260,10 +259,14 @@ class TrainingPass:
             self._schedule = schedule
             self._frame.hold({field.SCHEDULE: schedule})
 
-    def _hold_epoch(self, n: int) -> None:
-        """Make arrays for epochs of n samples."""
-        self.order, self.records = np.zeros(n, np.int64), np.zeros((-(-n // self.batch), 3))
-        self._frame.hold({field.ORDER: self.order, field.RECORDS: self.records})
+    def _hold_epoch(self, order: NDArray[np.int64]) -> None:
+        """Take the order of an epoch; its records may stand where those of the last did."""
+        self.order = order
+        self._frame.hold({field.ORDER: order})
+        steps = -(-len(order) // self.batch)
+        if len(self.records) != steps:
+            self.records = np.zeros((steps, 3))
+            self._frame.hold({field.RECORDS: self.records})
 
     @property
     def position(self) -> int:

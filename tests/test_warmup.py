@@ -152,6 +152,7 @@ print(listener.count)
 def test_warmup_compiles_both_dtypes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     found = warm_up()
-    assert {step["dtype"] for step in found["steps"]} == {"float32", "float64"}
-    assert all(step["compiled"] > 0 for step in found["steps"])
+    # What drives several threads is the same for both dtypes.
+    compiled = {(step["name"], step["dtype"]) for step in found["steps"] if step["compiled"]}
+    assert compiled == {(n, d) for n in ("training", "inference") for d in ("float32", "float64")}
     assert found["cache"].startswith(str(tmp_path))
