@@ -65,7 +65,8 @@ def forward(
     work = parameters.operations(samples.n)
     threads = min(blocks, wanted(threads, work, work))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
-    entries = entries_for(parameters, samples, block, space.capacity, threads, zero_skipping)
+    skips = is_skipping(parameters, samples, zero_skipping)
+    entries = entries_for(parameters, samples, block, space.capacity, threads, skips)
     sums = np.zeros((blocks, 3))
     settings = _settings(Rule(), loss, 0, block, space, entries)
     frame = Frame(
@@ -88,26 +89,25 @@ def forward(
     return total
 
 
+def is_skipping(parameters: Parameters, samples: Samples, zero_skipping: bool | None) -> bool:
+    """Return whether the zeros of samples are to be skipped, as asked for or by their density."""
+    if zero_skipping is not None:
+        return zero_skipping
+    row = min(int(parameters.table[0, layout.OUTPUT_WIDTH]), parameters.sizes[1])
+    return skips_zeros(samples.density(), -(-row * parameters.dtype.itemsize // VECTOR_BYTES))
+
+
 def entries_for(
-    parameters: Parameters,
-    samples: Samples,
-    rows: int,
-    capacity: int,
-    threads: int,
-    zero_skipping: bool | None,
+    parameters: Parameters, samples: Samples, rows: int, capacity: int, threads: int, skips: bool
 ) -> Entries:
-    """Return room for the entries of a block, or none at all where zeros are not to be skipped."""
-    table, itemsize = parameters.table, parameters.dtype.itemsize
-    panel = int(table[0, layout.OUTPUT_WIDTH]) * itemsize
-    density = samples.density()
-    if zero_skipping is None:
-        outputs = parameters.sizes[1] * itemsize
-        zero_skipping = skips_zeros(density, -(-min(panel, outputs) // VECTOR_BYTES))
-    if not zero_skipping:
+    """Return room for the entries of a block, or none at all where zeros are not skipped."""
+    if not skips:
         return Entries.none(parameters.dtype)
+    panel = int(parameters.table[0, layout.OUTPUT_WIDTH]) * parameters.dtype.itemsize
     return Entries(
-        parameters.sizes[0], panel, rows, capacity, threads, density, samples.most, parameters.dtype
-    )
+        parameters.sizes[0], panel, rows, capacity, threads, samples.density(), samples.most,
+        parameters.dtype,
+    )  # fmt: skip
 
 
 def _memory(parameters: Parameters, space: Workspace, entries: Entries) -> dict[int, NDArray[Any]]:
@@ -191,7 +191,8 @@ class TrainingPass:
     ) -> None:
         self.parameters = parameters
         self.batch = batch
-        together = rows_together(parameters.buffer.size, parameters.dtype.itemsize)
+        skips = is_skipping(parameters, samples, zero_skipping)
+        together = rows_together(batch, parameters.buffer.size, parameters.dtype.itemsize, skips)
         rows = block_rows(batch, 1, together)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
         total = 3 * parameters.operations(samples.n) * epochs
@@ -204,7 +205,7 @@ class TrainingPass:
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
-            parameters, samples, self.block, self._space.capacity, most, zero_skipping
+            parameters, samples, self.block, self._space.capacity, most, skips
         )
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
@@ -303,7 +304,7 @@ class TrainingPass:
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
         self._settings[layout.PARTS] = parts
         vectors = -(-self.parameters.sizes[1] // lanes(self.parameters.dtype.itemsize))
-        self._settings[layout.CUTS] = cuts_columns(vectors, parts, self._entries.span > 0)
+        self._settings[layout.CUTS] = cuts_columns(vectors, parts)
         kernel = step.train_parallel if parts > 1 else step.train
         return bool(kernel(self._frame.numbers, *self._addresses, steps_before, stop))
 

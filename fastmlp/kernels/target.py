@@ -143,21 +143,21 @@ def skips_zeros(density: float, vectors: int) -> bool:
     return density < 0.5 * vectors / (vectors + 2.5)
 
 
-def cuts_columns(vectors: int, parts: int, skips: bool) -> bool:
+def cuts_columns(vectors: int, parts: int) -> bool:
     """Return whether threads share the `vectors` of the first layer's columns, not its rows.
 
-    Each must get a whole strip. The rows of a dense product can always be cut evenly, so there the
-    widest share must be no more than a tenth too wide.
+    Each must get a whole strip. Rows can always be cut evenly, so the widest share must be no more
+    than a tenth too wide.
     """
     widest = -(-vectors // parts)
-    even = 10 * widest * parts <= 11 * vectors
-    return vectors >= TILE_VECTORS * parts and (skips or even)
+    return vectors >= TILE_VECTORS * parts and 10 * widest * parts <= 11 * vectors
 
 
-def rows_together(parameters: int, itemsize: int) -> int:
-    """Return how many samples to work on together, for a number of parameters."""
+def rows_together(batch: int, parameters: int, itemsize: int, skips: bool) -> int:
+    """Return how many samples of a batch to work on together, for a number of parameters."""
     if parameters * itemsize <= _CACHE_BYTES:
-        return BLOCK_ROWS
+        # Entries leave room in the cache: then a batch is worth to be done in one.
+        return batch if skips and batch <= 2 * BLOCK_ROWS else BLOCK_ROWS
     rows = _BLOCK_OPERATIONS // (6 * parameters) // BLOCK_ROWS * BLOCK_ROWS
     return min(max(rows, BLOCK_ROWS), _MOST_BLOCK_ROWS)
 
