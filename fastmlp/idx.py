@@ -13,8 +13,9 @@ import os
 import struct
 import sys
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,7 +70,7 @@ def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray
                 file.seek(0)
                 packed = os.fstat(file.fileno()).st_size
                 with gzip.GzipFile(fileobj=file) as stream:
-                    return _read(stream, name, None, packed, md5)  # type: ignore[arg-type]
+                    return _read(stream, name, None, packed, md5)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             return _read(file, name, size, size, md5)
@@ -97,7 +98,7 @@ def check_unpacked(label: str, packed: int, size: int) -> None:
 
 
 def _read(
-    stream: BinaryIO, name: str, size: int | None, packed: int, md5: str | None
+    stream: BufferedIOBase, name: str, size: int | None, packed: int, md5: str | None
 ) -> NDArray[Any]:
     """Read one array; `size` is that of the whole file unpacked, where it is known beforehand."""
     dtype, shape, header = _read_header(stream, name)
@@ -126,7 +127,7 @@ def _read(
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype[Any], tuple[int, ...], bytes]:
+def _read_header(stream: BufferedIOBase, name: str) -> tuple[np.dtype[Any], tuple[int, ...], bytes]:
     """Return dtype, shape and the header's own bytes."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:

@@ -47,7 +47,7 @@ class NearestMean(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
     def __init__(self, norm: str = "l1") -> None:
         self.norm = norm
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> NearestMean:  # noqa: N803
+    def fit(self, X: ArrayLike, y: ArrayLike) -> NearestMean:
         """Take the mean of each class.
 
         Parameters
@@ -69,7 +69,7 @@ class NearestMean(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         self.means_ = np.array([rows[codes == k].mean(axis=0) for k in range(len(self.classes_))])
         return self
 
-    def distances(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
+    def distances(self, X: ArrayLike) -> NDArray[Any]:
         """Return the distance of each sample from each mean, (n_samples, n_classes)."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
@@ -78,7 +78,7 @@ class NearestMean(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scik
         mean: NDArray[Any] = total / (n if self.norm == "l1" else np.sqrt(n))
         return mean
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the class whose mean is nearest, (n_samples,)."""
         nearest = self.distances(X).argmin(axis=1)
         classes: NDArray[Any] = self.classes_[nearest]

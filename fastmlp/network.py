@@ -31,17 +31,6 @@ from fastmlp.validation import (
 
 __all__ = ["Network"]
 
-_HIDDEN = {
-    "identity": activations.IDENTITY,
-    "sigmoid": activations.SIGMOID,
-    "tanh": activations.TANH,
-    "relu": activations.RELU,
-    "leaky_relu": activations.LEAKY_RELU,
-    "elu": activations.ELU,
-    "silu": activations.SILU,
-    "gelu": activations.GELU,
-    "softplus": activations.SOFTPLUS,
-}
 _OUTPUT = {
     "identity": activations.IDENTITY,
     "sigmoid": activations.SIGMOID,
@@ -110,7 +99,7 @@ class Network(Differentiable):
             raise invalid("sizes", "at least two integers: inputs and outputs", units)
         given: list[Any] = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
         for name in given:
-            check_choice("hidden", name, tuple(_HIDDEN))
+            check_choice("hidden", name, tuple(activations.HIDDEN))
         names = given if isinstance(hidden, list | tuple) else given * (len(units) - 2)
         if len(names) != len(units) - 2:
             expected = f"one name, or one for each of {len(units) - 2} hidden layers"
@@ -133,7 +122,7 @@ class Network(Differentiable):
             expected = f"{max(units[-1], 2)} names"
             raise invalid("classes", expected, f"shape {self.classes.shape}")
         check_memory(units, real.itemsize)
-        codes = [*(_HIDDEN[name] for name in names), _OUTPUT[self.output]]
+        codes = [*(activations.HIDDEN[name] for name in names), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
         super().__init__(units, codes, real, scale)
         self._initialise(init, check_integer("seed", seed, 0, none=True))

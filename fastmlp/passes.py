@@ -65,8 +65,8 @@ def forward(
     work = parameters.operations(samples.n)
     threads = min(blocks, wanted(threads, work, work))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
-    skips = is_skipping(parameters, samples, zero_skipping)
-    entries = entries_for(parameters, samples, block, space.capacity, threads, skips)
+    density = density_to_skip(parameters, samples, zero_skipping)
+    entries = entries_for(parameters, samples, density, block, space.capacity, threads)
     sums = np.zeros((blocks, 3))
     settings = _settings(Rule(), loss, 0, block, space, entries)
     frame = Frame(
@@ -89,25 +89,29 @@ def forward(
     return total
 
 
-def is_skipping(parameters: Parameters, samples: Samples, zero_skipping: bool | None) -> bool:
-    """Return whether the zeros of samples are to be skipped, as asked for or by their density."""
-    if zero_skipping is not None:
-        return zero_skipping
+def density_to_skip(
+    parameters: Parameters, samples: Samples, zero_skipping: bool | None
+) -> float | None:
+    """Return the density of samples whose zeros are to be skipped; None where they are not."""
+    if zero_skipping is False:
+        return None
+    density = samples.density()
     row = min(int(parameters.table[0, layout.OUTPUT_WIDTH]), parameters.sizes[1])
-    return skips_zeros(samples.density(), -(-row * parameters.dtype.itemsize // VECTOR_BYTES))
+    vectors = -(-row * parameters.dtype.itemsize // VECTOR_BYTES)
+    return density if zero_skipping or skips_zeros(density, vectors) else None
 
 
 def entries_for(
-    parameters: Parameters, samples: Samples, rows: int, capacity: int, threads: int, skips: bool
-) -> Entries:
-    """Return room for the entries of a block, or none at all where zeros are not skipped."""
-    if not skips:
+    parameters: Parameters, samples: Samples, density: float | None, rows: int, capacity: int,
+    threads: int,
+) -> Entries:  # fmt: skip
+    """Return room for the entries of a block; none at all where there is no density to skip."""
+    if density is None:
         return Entries.none(parameters.dtype)
     panel = int(parameters.table[0, layout.OUTPUT_WIDTH]) * parameters.dtype.itemsize
     return Entries(
-        parameters.sizes[0], panel, rows, capacity, threads, samples.density(), samples.most,
-        parameters.dtype,
-    )  # fmt: skip
+        parameters.sizes[0], panel, rows, capacity, threads, density, samples.most, parameters.dtype
+    )
 
 
 def _memory(parameters: Parameters, space: Workspace, entries: Entries) -> dict[int, NDArray[Any]]:
@@ -191,13 +195,16 @@ class TrainingPass:
     ) -> None:
         self.parameters = parameters
         self.batch = batch
-        skips = is_skipping(parameters, samples, zero_skipping)
-        together = rows_together(batch, parameters.buffer.size, parameters.dtype.itemsize, skips)
+        density = density_to_skip(parameters, samples, zero_skipping)
+        together = rows_together(
+            batch, parameters.buffer.size, parameters.dtype.itemsize, density is not None
+        )
         rows = block_rows(batch, 1, together)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
         total = 3 * parameters.operations(samples.n) * epochs
         most = wanted(threads, 3 * parameters.operations(rows) / 2, total)
         self.block = block_rows(batch, most, together)
+        self._vectors = -(-parameters.sizes[1] // lanes(parameters.dtype.itemsize))
         self._pace = Pace(most)
         self._adaptive = threads is None
         self._compiled: set[int] = set()
@@ -205,7 +212,7 @@ class TrainingPass:
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
-            parameters, samples, self.block, self._space.capacity, most, skips
+            parameters, samples, density, self.block, self._space.capacity, most
         )
         stored = rule.code == updates.NONE or self.block < batch
         widest = int(parameters.table[:, layout.WEIGHTS_ROW].max())
@@ -303,8 +310,7 @@ class TrainingPass:
 
     def _call(self, parts: int, stop: int, steps_before: int) -> bool:
         self._settings[layout.PARTS] = parts
-        vectors = -(-self.parameters.sizes[1] // lanes(self.parameters.dtype.itemsize))
-        self._settings[layout.CUTS] = cuts_columns(vectors, parts)
+        self._settings[layout.CUTS] = cuts_columns(self._vectors, parts)
         kernel = step.train_parallel if parts > 1 else step.train
         return bool(kernel(self._frame.numbers, *self._addresses, steps_before, stop))
 

@@ -105,8 +105,10 @@ def read_tensors(
         _check_header(name)
         with safe_open(name, framework="np") as file:
             description = _description(name, file.metadata() or {})
-            # The library hands out views of its own buffer, which may be read-only.
-            tensors = {key: np.array(file.get_tensor(key), order="C") for key in file.keys()}  # noqa: SIM118
+            # The library hands out views of its own buffer, which may be read-only; its file has
+            # keys but is no mapping.
+            names = file.keys()
+            tensors = {key: np.array(file.get_tensor(key), order="C") for key in names}
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DataError(f"cannot read {name}: {reason}") from error

@@ -301,7 +301,7 @@ def _draw(
     axis: Axes,
     epochs: Sequence[float],
     values: Sequence[float],
-    style: dict[str, str],
+    style: dict[str, Any],
     lines: dict[str, Any],
 ) -> None:
     """Draw the finite points of one curve, joined also across records that have none."""
@@ -310,6 +310,7 @@ def _draw(
     points = [point for point in zip(epochs, values, strict=True) if math.isfinite(point[1])]
     if not points:
         return
-    shown = style if len(points) <= MARKED else {**style, "marker": ""}
-    (line,) = axis.plot(*zip(*points, strict=True), linewidth=2, markersize=5, **shown)  # type: ignore[arg-type]
+    shown: dict[str, Any] = style if len(points) <= MARKED else {**style, "marker": ""}
+    x, y = zip(*points, strict=True)
+    (line,) = axis.plot(x, y, linewidth=2, markersize=5, **shown)
     lines.setdefault(style["label"], line)

@@ -36,7 +36,8 @@ __all__ = [
 # is as fast: a fork and join costs about 1 µs with OpenMP or TBB, 100 µs with workqueue.
 _WORTHWHILE = {"omp": 2e6, "tbb": 2e6, "workqueue": 1e8}
 
-# Of work with fewer operations in all, one thread does half before a second is found to pay.
+# Below this many in all, more threads save less than it takes to load the parallel kernel, or to
+# compile it.
 _LEAST = 2e10
 
 _ADVICE = {

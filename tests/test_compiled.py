@@ -45,7 +45,7 @@ def test_saturated_outputs_are_the_same_alone_and_among_many() -> None:
         np.testing.assert_array_equal(net.predict_proba(x[i : i + 1]), together[i : i + 1])
 
 
-@numba.njit  # type: ignore[untyped-decorator]
+@numba.njit
 def outputs_of(compiled: Any, x: Any, out: Any) -> None:
     kernels.predict(compiled, x, out)
 

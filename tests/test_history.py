@@ -38,7 +38,7 @@ def test_columns_stay_aligned_and_missing_values_are_nan(history: History) -> No
 
 def test_a_bad_row_leaves_the_columns_as_they_were(history: History) -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        history.record(epochs=2, steps=9, seconds=1.0, loss=0.5, accuracy="nonsense")  # type: ignore[arg-type]
+        history.record(epochs=2, steps=9, seconds=1.0, loss=0.5, accuracy="nonsense")
     assert {len(column) for column in history.to_dict().values()} == {2}
 
 

@@ -217,7 +217,7 @@ def test_callbacks_that_are_no_list_are_refused() -> None:
         def on_epoch_end(self, trainer: Any, history: Any) -> None: ...
 
     with pytest.raises(TypeError):
-        fastmlp.Trainer(network()).fit(X, Y, callbacks=One())  # type: ignore[arg-type]
+        fastmlp.Trainer(network()).fit(X, Y, callbacks=One())
 
 
 def test_targets_that_do_not_suit_the_loss() -> None:

@@ -161,4 +161,4 @@ def test_density_decides() -> None:
 def test_zero_skipping_is_none_true_or_false() -> None:
     net = fastmlp.Network([4, 3], seed=0)
     with pytest.raises(InvalidValueError, match="zero_skipping: expected None, True"):
-        fastmlp.Trainer(net, zero_skipping="yes")  # type: ignore[arg-type]
+        fastmlp.Trainer(net, zero_skipping="yes")

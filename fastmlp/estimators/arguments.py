@@ -15,16 +15,9 @@ from fastmlp.threads import available_threads, check_threads
 
 __all__ = ["CONSTRAINTS", "HIDDEN", "OUTPUT", "hidden_codes", "hidden_sizes", "threads_of"]
 
+# As scikit-learn names them.
 HIDDEN = {
-    "identity": activations.IDENTITY,
-    "logistic": activations.SIGMOID,
-    "tanh": activations.TANH,
-    "relu": activations.RELU,
-    "leaky_relu": activations.LEAKY_RELU,
-    "elu": activations.ELU,
-    "silu": activations.SILU,
-    "gelu": activations.GELU,
-    "softplus": activations.SOFTPLUS,
+    "logistic" if name == "sigmoid" else name: code for name, code in activations.HIDDEN.items()
 }
 OUTPUT = {
     "identity": activations.IDENTITY,

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def _copy_parameters(source: Parameters, target: Parameters) -> None:
 class BaseMLP(CallbackSupportMixin, FittedMLP):
     """Base of the estimators; use `MLPClassifier` or `MLPRegressor`."""
 
-    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _numeric_targets = False
 
     # What the two estimators differ in.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
     ([0, 0], (2, 3))
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LabelledMLP._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }

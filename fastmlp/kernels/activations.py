@@ -47,7 +47,6 @@ __all__ = [
     "normalise_row",
     "shift_row",
     "slope",
-    "slope_block",
     "softmax_row",
 ]
 
@@ -64,6 +63,19 @@ ELU: Final = 7
 SOFTPLUS: Final = 8  # this one and those after it: the derivative is no function of the value
 SILU: Final = 9
 GELU: Final = 10
+
+# By name: those that hidden layers can have.
+HIDDEN: Final = {
+    "identity": IDENTITY,
+    "sigmoid": SIGMOID,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "elu": ELU,
+    "silu": SILU,
+    "gelu": GELU,
+    "softplus": SOFTPLUS,
+}
 
 _LEAK: Final = 0.01  # slope of the leaky relu below 0
 
@@ -264,20 +276,4 @@ def derive_block(code: int, activations: Array, delta: Array, out: Array, block:
     gather(activations, start, values)
     gather(delta, start, products)
     multiply_by_derivative(code, values, products)
-    scatter(products, out, start)
-
-
-@device
-def slope_block(code: int, x: Array, delta: Array, out: Array, block: int) -> None:
-    """Write delta · activation'(x) to one of `blocks(out)`; out may be either input.
-
-    For the activations that need slopes: x is what they were applied to.
-    """
-    start, stop = block_bounds(out, block)
-    count, scratch = stop - start, scratch_like(out)
-    values, products = scratch[:count], scratch[count : 2 * count]
-    gather(x, start, values)
-    gather(delta, start, products)
-    slope(code, values)
-    multiply(values, products)
     scatter(products, out, start)

@@ -24,7 +24,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import llvmlite
 import numba
@@ -138,7 +138,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
 
 
 class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_Locator]  # noqa: RUF012  # the base class's own protocol
+    _locator_classes: ClassVar = [_Locator]
 
 
 class _Files:

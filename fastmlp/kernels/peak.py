@@ -26,7 +26,7 @@ def row_elements(itemsize: int) -> int:
 
 
 @intrinsic
-def _emit_chains(typing, row, factor, repeats):  # type: ignore[no-untyped-def]
+def _emit_chains(typing: Any, row: Any, factor: Any, repeats: Any) -> Any:
     """Replace each element x of a row by x · factor + factor, `repeats` times."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -107,10 +107,10 @@ def _strip_function(module: ir.Module, name: str, element: ir.Type) -> ir.Functi
 
 
 @intrinsic
-def _sparse_strip(  # type: ignore[no-untyped-def]
-    typing, values, columns, bounds, bounds_at, count, b, b_at, b_row, c, c_at, c_row, vectors,
-    mode, alpha,
-):  # fmt: skip
+def _sparse_strip(
+    typing: Any, values: Any, columns: Any, bounds: Any, bounds_at: Any, count: Any, b: Any,
+    b_at: Any, b_row: Any, c: Any, c_at: Any, c_row: Any, vectors: Any, mode: Any, alpha: Any,
+) -> Any:  # fmt: skip
     """Compute one strip."""
     if not values.dtype == b.dtype == c.dtype or columns.dtype != types.int32:
         raise numba.TypingError("values, b and c of one dtype are expected, and int32 columns")
@@ -219,9 +219,10 @@ def _compress_function(module: ir.Module, name: str, element: ir.Type) -> ir.Fun
 
 
 @intrinsic
-def _compress(  # type: ignore[no-untyped-def]
-    typing, x, at, kind, count, scale, column, values, columns, position
-):
+def _compress(
+    typing: Any, x: Any, at: Any, kind: Any, count: Any, scale: Any, column: Any, values: Any,
+    columns: Any, position: Any,
+) -> Any:  # fmt: skip
     """Find elements that are not zero."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:

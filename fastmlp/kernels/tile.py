@@ -210,10 +210,11 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
         return context.get_dummy_value()
 
     @intrinsic
-    def strip(  # type: ignore[no-untyped-def]
-        typing, a, a_at, a_row, a_k, b, b_at, b_row, depth, c, c_at, c_row, rows, columns,
-        mode, alpha, following,
-    ):  # fmt: skip
+    def strip(
+        typing: Any, a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_row: Any,
+        depth: Any, c: Any, c_at: Any, c_row: Any, rows: Any, columns: Any, mode: Any, alpha: Any,
+        following: Any,
+    ) -> Any:  # fmt: skip
         if not all(isinstance(array, types.Array) for array in (a, b, c)):
             return None
         if a.dtype not in (types.float32, types.float64) or not a.dtype == b.dtype == c.dtype:
@@ -260,7 +261,7 @@ strip_masked = _make_strip(1, masked=True)
 
 
 @intrinsic
-def _fma(context, x, y, z):  # type: ignore[no-untyped-def]
+def _fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     """Return x · y + z, rounded once where the CPU can."""
     if not isinstance(x, types.Float):
         raise numba.TypingError(f"fma is of floats, not of {x}")

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -23,17 +22,6 @@ from fastmlp.kernels.subnormals import emit_flush, emit_restore
 from fastmlp.kernels.target import kernel
 
 __all__ = ["Unit"]
-
-
-def _borrowed(builder: Any, kind: Any, value: Any) -> Any:
-    """Return an array without its owner: slices of it then count no references.
-
-    The counter of an array that all threads read is one cache line, which they would take from
-    each other at every slice. The caller of a unit keeps the arrays alive.
-    """
-    if not isinstance(kind, types.Array):
-        return value
-    return builder.insert_value(value, ir.Constant(value.type.elements[0], None), 0)
 
 
 class Unit:
@@ -48,7 +36,7 @@ class Unit:
         The same for every compute dtype, so that those who call the unit need not know it.
     """
 
-    _interpreted: list[Callable[..., None]] = []  # noqa: RUF012  # addresses without a compiler
+    _interpreted: ClassVar[list[Callable[..., None]]] = []  # addresses without a compiler
 
     def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
         self.dispatcher = kernel(function)
@@ -80,12 +68,7 @@ class Unit:
                 raise numba.TypingError(f"a unit cannot take {arguments.types}")
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                values = [
-                    _borrowed(builder, kind, value)
-                    for kind, value in zip(
-                        expected, cgutils.unpack_tuple(builder, args[1]), strict=True
-                    )
-                ]
+                values = cgutils.unpack_tuple(builder, args[1])
                 packer = context.get_arg_packer(kinds)
                 packed = packer.as_arguments(builder, [context.get_dummy_value(), *values])
                 kind = context.call_conv.get_function_type(types.none, kinds)
