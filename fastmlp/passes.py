@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.buffers import Entries, Frame, Workspace, aligned_zeros, block_rows
+from fastmlp.kernels import barrier, layout, step, updates
 from fastmlp.kernels import frame as field
-from fastmlp.kernels import layout, step, updates
 from fastmlp.kernels.penalty import SQUARES_ROWS
 from fastmlp.kernels.samples import samples_part
 from fastmlp.kernels.target import (
@@ -63,7 +63,7 @@ def forward(
     block = min(samples.n, BLOCK_ROWS)
     blocks = -(-samples.n // block)
     work = parameters.operations(samples.n)
-    threads = min(blocks, wanted(threads, work, work))
+    threads = min(blocks, wanted(threads, work, work, step.infer_parallel))
     space = parameters.borrow_workspace(TILE_ROWS * -(-block // TILE_ROWS) * threads)
     density = density_to_skip(parameters, samples, zero_skipping)
     entries = entries_for(parameters, samples, density, block, space.capacity, threads)
@@ -202,7 +202,8 @@ class TrainingPass:
         rows = block_rows(batch, 1, together)
         # Forward, gradient and hidden deltas: three times the work of the forward product.
         total = 3 * parameters.operations(samples.n) * epochs
-        most = wanted(threads, 3 * parameters.operations(rows) / 2, total)
+        between = 3 * parameters.operations(rows) / 2
+        most = wanted(threads, between, total, step.train_parallel)
         self.block = block_rows(batch, most, together)
         self._vectors = -(-parameters.sizes[1] // lanes(parameters.dtype.itemsize))
         self._pace = Pace(most)
@@ -234,7 +235,8 @@ class TrainingPass:
             | {field.TRANSPOSED: parameters.empty_transposed(), field.GRADIENT: self.gradient,
                field.STATE_1: state_1, field.STATE_2: state_2, field.SQUARES: np.zeros(blocks),
                field.RUNNING: np.zeros(4), field.RATES: self._rates,
-               field.SETTINGS: self._settings, field.PROGRESS: self._progress},
+               field.SETTINGS: self._settings, field.PROGRESS: self._progress,
+               field.BARRIER: aligned_zeros(barrier.CELLS, np.int64)},
         )  # fmt: skip
         self._addresses = (
             samples_part.address(parameters.dtype),

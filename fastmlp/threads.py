@@ -16,11 +16,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 from numba.np.ufunc import parallel
 
 from fastmlp.errors import invalid, invalid_type
+from fastmlp.kernels.cache import is_compiled
 
 __all__ = [
     "Pace",
@@ -32,25 +34,26 @@ __all__ = [
     "wanted",
 ]
 
-# Below this many floating-point operations between two synchronisations of the threads, one thread
-# is as fast: a fork and join costs about 1 µs with OpenMP or TBB, 100 µs with workqueue.
-_WORTHWHILE = {"omp": 2e6, "tbb": 2e6, "workqueue": 1e8}
+# Floating-point operations between two barriers below which one thread is as fast.
+_WORTHWHILE = 1e6
 
-# Below this many in all, more threads save less than it takes to load the parallel kernel, or to
-# compile it.
-_LEAST = 2e10
+# Operations in all below which more threads save less time than it takes to load the parallel
+# kernel, and to compile it where that was never done.
+_WORTH_LOADING = 2e9
+_WORTH_COMPILING = 2e10
 
 _ADVICE = {
     "omp": "OpenMP: a good choice.",
     "tbb": "TBB: a good choice.",
     "workqueue": (
-        "workqueue: slow to start threads, so only large steps use them. Install OpenMP "
-        "(Debian: libgomp1; macOS: libomp) for more speed."
+        "workqueue: slow to start threads. Install OpenMP (Debian: libgomp1; macOS: libomp) for "
+        "more speed."
     ),
 }
 
 _pool = threading.Lock()
 _forked = False
+_missed = 0.0  # operations done by one thread since more would have had to be compiled
 
 
 def _after_fork() -> None:
@@ -131,17 +134,21 @@ def check_threads(threads: int | None) -> int | None:
     return min(count, limit)
 
 
-def wanted(threads: int | None, operations: float, total: float) -> int:
-    """Return how many threads to use for `total` work, `operations` of it at a time.
+def wanted(threads: int | None, operations: float, total: float, kernel: Any) -> int:
+    """Return how many threads to use for `total` work, `operations` of it between barriers.
 
-    What one thread does in a fifth of a second is not worth the start of others, nor, the first
-    time, the compilation of a parallel kernel.
+    `kernel` is the parallel one. Where it would have to be compiled first, small works are done by
+    one thread, until together they were so many that compiling would have paid.
     """
+    global _missed
     if _forked:
         return 1
     if threads is not None:
         return threads
-    if total < _LEAST or operations < _WORTHWHILE.get(threading_layer(), 2e6):
+    if total < _WORTH_LOADING or operations < _WORTHWHILE:
+        return 1
+    if max(total, _missed / 2) < _WORTH_COMPILING and not is_compiled(kernel):
+        _missed += total
         return 1
     return available_threads()
 

@@ -14,7 +14,6 @@ decides its content, and a file whose digest is wrong is not loaded.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import pickle
 import secrets
@@ -29,9 +28,10 @@ from typing import Any, ClassVar
 import llvmlite
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-__all__ = ["KernelCache", "cache_folder", "clear_cache", "fingerprint"]
+__all__ = ["KernelCache", "cache_folder", "clear_cache", "fingerprint", "is_compiled"]
 
 
 @cache
@@ -99,23 +99,6 @@ def clear_cache() -> int:
     return count
 
 
-@cache
-def _import_without_scipy() -> None:
-    """Import what Numba needs to load machine code, but for SciPy: a third of the time.
-
-    All that Numba wants is to know whether there is SciPy's BLAS. SciPy is a dependency of fastmlp;
-    compiled functions that use its BLAS import it themselves.
-    """
-    with suppress(ImportError, AttributeError):  # another version of Numba may do without
-        linear: Any = importlib.import_module("numba.np.linalg")
-        ensure = linear.ensure_blas
-        linear.ensure_blas = lambda: None
-        try:
-            importlib.import_module("numba.np.arraymath")
-        finally:
-            linear.ensure_blas = ensure
-
-
 class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
     """Places a kernel's files below `cache_folder()`, in a folder named by the fingerprint."""
 
@@ -172,9 +155,13 @@ class _Files:
             return None
         return pickle.loads(content[32:])
 
+    def paths(self) -> list[Path]:
+        """Return the function's files."""
+        return list(self._start.parent.glob(f"{self._start.name}.*.nbc"))
+
     def flush(self) -> None:
         """Delete the function's files."""
-        for path in self._start.parent.glob(f"{self._start.name}.*.nbc"):
+        for path in self.paths():
             path.unlink(missing_ok=True)
 
 
@@ -192,16 +179,26 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
     def __init__(self, py_func: Any, variant: str) -> None:
         self._variant = variant
         super().__init__(py_func)
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
+        name = self._impl.filename_base
+        self._cache_file = _Files(self._cache_path, f"{name}-{variant}" if variant else name)
+
+    def is_filled(self) -> bool:
+        """Return whether there is stored machine code."""
+        return bool(self._cache_file.paths())
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(sig, codegen), self._variant)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the stored machine code, or None where it is missing or cannot be used."""
-        _import_without_scipy()
+        """Return the stored machine code, or None where it is missing or cannot be used.
+
+        Numba first registers all it can compile, which takes three times as long as the loading;
+        machine code needs only the runtime. The first compilation registers the rest.
+        """
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except Exception:  # of another version of what it was pickled with
             return None
 
@@ -209,3 +206,11 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         """Store machine code; a full or read-only disk only costs the next start its speed."""
         with suppress(OSError):
             super().save_overload(sig, data)
+
+
+def is_compiled(kernel: Any) -> bool:
+    """Return whether there is machine code of a kernel, in this process or stored."""
+    if numba.config.DISABLE_JIT or kernel.overloads:
+        return True
+    stored = kernel._cache
+    return isinstance(stored, KernelCache) and stored.is_filled()

@@ -57,6 +57,7 @@ SETTINGS: Final = 24  # see `layout`
 RATES: Final = 25
 OUT: Final = 26  # (n, outputs), written, or empty
 PROGRESS: Final = 27  # (1,): samples of the epoch that are done
+BARRIER: Final = 28  # where threads wait for one another; see `barrier`
 
 # What each holds; None is the compute dtype.
 DTYPES: Final[dict[int, type[np.generic] | None]] = {
@@ -66,7 +67,7 @@ DTYPES: Final[dict[int, type[np.generic] | None]] = {
     RECORDS: np.float64, SCHEDULE: np.float64, X: np.uint8, SOURCE: np.int64,
     INDICES: np.int32, ROW_STARTS: np.int64, LABELS: np.int64, TARGETS: None,
     SAMPLE_WEIGHT: np.float64, ORDER: np.int64, SETTINGS: np.int64, RATES: np.float64, OUT: None,
-    PROGRESS: np.int64,
+    PROGRESS: np.int64, BARRIER: np.int64,
 }  # fmt: skip
 
 

@@ -1,10 +1,11 @@
 """A run of training steps, and inference: the kernels that the trainer and the network call.
 
-A step is two parallel regions: samples forward and back, then the weights. It is four where the
-first layer is cut by columns, so that each thread's weights stay in its own core's cache: gather,
-first layer, what follows by samples, weights; and three where zeros are skipped, since there the
-next block is gathered while weights are updated. All are cut by output element, so an element is
-computed by one thread, in one order, whatever the number of threads.
+A run is one parallel region, in which threads wait for one another at barriers: two a step, after
+samples went forward and back, and after the weights. It is four where the first layer is cut by
+columns, so that each thread's weights stay in its own core's cache: gather, first layer, what
+follows by samples, weights; and three where zeros are skipped, since there the next block is
+gathered while weights are updated. All are cut by output element, so an element is computed by one
+thread, in one order, whatever the number of threads.
 
 A batch larger than a block accumulates its gradient over blocks; the last applies it. `position`,
 the number of samples of the epoch that are done, is all the state a run needs to go on.
@@ -20,6 +21,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from fastmlp.kernels import frame as field
+from fastmlp.kernels.barrier import TOGETHER, VERDICT, all_present, wait_for_all
 from fastmlp.kernels.frame import matrix, vector
 from fastmlp.kernels.layout import (
     ALL,
@@ -69,21 +71,19 @@ def batch_weight(order: Array, first: int, last: int, sample_weight: Array) -> f
     return total
 
 
-def _train(
-    frame: Array, samples_address: int, weights_address: int, steps_before: int, stop: int
-) -> bool:
-    """Train on the samples of an epoch up to `stop`; return False where a loss was not finite.
+@device
+def train_part(
+    frame: Array, samples_address: int, weights_address: int, steps_before: int, stop: int,
+    part: int, parts: int,
+) -> None:  # fmt: skip
+    """Do one part of `parts` of all steps up to `stop`; nothing where other parts stay away.
 
-    PROGRESS is read, and written after each block, so that it holds the truth whenever the call
-    ends. After a loss that is not finite it stands at the beginning of that block, whose update was
-    not made. A step that is cut short goes on at the next call, from GRADIENT and RUNNING.
-
-    frame : of arrays, see `frame`. samples_address, weights_address : of the units `samples_part`
-    and `weights_part` for the compute dtype. steps_before : updates made before the epoch.
+    All parts walk through the same phases, each with its own copy of where it is and of the sums,
+    which come out alike; the first writes them down.
     """
-    progress, settings = (
-        vector(frame, field.PROGRESS, np.int64),
+    settings, progress = (
         vector(frame, field.SETTINGS, np.int64),
+        vector(frame, field.PROGRESS, np.int64),
     )
     order, rates = vector(frame, field.ORDER, np.int64), vector(frame, field.RATES, np.float64)
     running, records = (
@@ -96,69 +96,65 @@ def _train(
     )
     schedule = vector(frame, field.SCHEDULE, np.float64)
     sample_weight = vector(frame, field.SAMPLE_WEIGHT, np.float64)
-    batch, block, parts = settings[BATCH], settings[BLOCK], settings[PARTS]
-    rule, l2 = settings[RULE], rates[L2]
-    zero, one = np.int64(0), np.int64(1)
-    _update_weights(
-        weights_address, (frame, np.int64(TRANSPOSE), zero, False, False, 0.0, 0.0, zero, one)
-    )
-    position = progress[0]
+    barrier = vector(frame, field.BARRIER, np.int64)
+    batch, block, rule, l2 = settings[BATCH], settings[BLOCK], settings[RULE], rates[L2]
+    position, goal = progress[0], parts
+    loss, correct, penalty = running[LOSS_SUM], running[CORRECT], running[PENALTY]
+    total, rate, step_l2 = running[WEIGHT], 0.0, 0.0
     # Where entries, or the columns of the first layer, are shared, threads wait for one another.
     skips = settings[SKIPS] != 0
     in_one = parts == 1 or not (skips or settings[CUTS] != 0)
     phase = np.int64(ALL if in_one else GATHER)
-    rate = step_l2 = 0.0
+    if not all_present(barrier, parts):
+        return
     while position < stop:
         first = position // batch * batch
         last = min(order.shape[0], first + batch)
         rows = min(position + block, last) - position
         starts, ends = position == first, position + rows == last
         if starts and phase != REST and phase != UPDATE_WEIGHTS:
-            running[LOSS_SUM] = 0.0
-            running[CORRECT] = 0.0
-            running[PENALTY] = 0.0
-            running[WEIGHT] = batch_weight(order, first, last, sample_weight)
-        total = running[WEIGHT]
+            loss = correct = penalty = 0.0
+            total = batch_weight(order, first, last, sample_weight)
         penalised = np.int64(starts and l2 != 0.0)
         # What is done to samples. The update needs the inputs of a block, but not its entries as
         # they were gathered: there the next block's are gathered meanwhile.
         doing, at, end = phase, position, rows
         if phase == UPDATE_WEIGHTS:
+            _update_weights(
+                weights_address, (frame, phase, rows, starts, ends, rate, step_l2, part, parts)
+            )
             doing, at = np.int64(GATHER), position + rows
             end = min(at + block, at // batch * batch + batch, order.shape[0]) - at
             if not skips or in_one or at >= stop:
                 end = np.int64(0)
-
-        for part in prange(parts):
-            if phase == UPDATE_WEIGHTS:
-                _update_weights(
-                    weights_address,
-                    (frame, phase, rows, starts, ends, rate, step_l2, np.int64(part), parts),
-                )
-            if end > 0:
-                _process_samples(
-                    samples_address,
-                    (frame, doing, at, zero, end, total, np.int64(part), parts, penalised),
-                )
-
+        if end > 0:
+            _process_samples(
+                samples_address,
+                (frame, doing, at, np.int64(0), end, total, part, parts, penalised),
+            )
+        goal += parts
+        wait_for_all(barrier, goal)
         if phase == UPDATE_WEIGHTS:
             phase = np.int64(ALL if in_one else FIRST_LAYER if skips else GATHER)
-            if ends:
-                index = first // batch
-                records[index, LOSS_SUM] = running[LOSS_SUM] + 0.5 * l2 * running[PENALTY]
-                records[index, CORRECT] = running[CORRECT]
-                records[index, WEIGHT] = total
             position += rows
-            progress[0] = position
+            if part == 0:
+                if ends:
+                    index = first // batch
+                    records[index, LOSS_SUM] = loss + 0.5 * l2 * penalty
+                    records[index, CORRECT] = correct
+                    records[index, WEIGHT] = total
+                running[LOSS_SUM], running[CORRECT] = loss, correct
+                running[PENALTY], running[WEIGHT] = penalty, total
+                progress[0] = position
         elif phase in (ALL, REST):
             for r in range(rows):
-                running[LOSS_SUM] += results[r, LOSS_SUM]
-                running[CORRECT] += results[r, CORRECT]
+                loss += results[r, LOSS_SUM]
+                correct += results[r, CORRECT]
             if penalised != 0:
                 for i in range(squares.shape[0]):
-                    running[PENALTY] += squares[i]
-            if not math.isfinite(running[LOSS_SUM] + running[PENALTY]):
-                return False
+                    penalty += squares[i]
+            if not math.isfinite(loss + penalty):
+                return
             if schedule.shape[0] > 0:
                 rates[LEARNING_RATE] = schedule[first // batch]
             rate = rates[LEARNING_RATE]
@@ -169,7 +165,40 @@ def _train(
             phase = np.int64(UPDATE_WEIGHTS)
         else:
             phase += np.int64(1)
-    return True
+
+
+def _train(
+    frame: Array, samples_address: int, weights_address: int, steps_before: int, stop: int
+) -> bool:
+    """Train on the samples of an epoch up to `stop`; return False where a loss was not finite.
+
+    PROGRESS is read, and written after each block, so that it holds the truth whenever the call
+    ends. After a loss that is not finite it stands at the beginning of that block, whose update was
+    not made. A step that is cut short goes on at the next call, from GRADIENT and RUNNING.
+
+    frame : of arrays, see `frame`. samples_address, weights_address : of the units `samples_part`
+    and `weights_part` for the compute dtype. steps_before : updates made before the epoch.
+    """
+    settings, progress = (
+        vector(frame, field.SETTINGS, np.int64),
+        vector(frame, field.PROGRESS, np.int64),
+    )
+    barrier = vector(frame, field.BARRIER, np.int64)
+    zero, one = np.int64(0), np.int64(1)
+    _update_weights(
+        weights_address, (frame, np.int64(TRANSPOSE), zero, False, False, 0.0, 0.0, zero, one)
+    )
+    parts = settings[PARTS]
+    barrier[VERDICT] = 0
+    while barrier[VERDICT] != TOGETHER:
+        barrier[:] = 0
+        for part in prange(parts):
+            train_part(
+                frame, samples_address, weights_address, steps_before, stop, np.int64(part), parts
+            )
+        parts = one  # alone, should they not have come together
+    finite: bool = progress[0] >= stop
+    return finite
 
 
 train = kernel(_train)

@@ -73,7 +73,7 @@ def work(x, y):
     from fastmlp import threads
     net = fastmlp.Network([200, 100, 10], seed=0)
     fastmlp.Trainer(net, optimizer=fastmlp.SGD(0.1), batch_size=256).fit(x, y, epochs=3)
-    return net.parameters(), threads.wanted(None, 1e15, 1e15)
+    return net.parameters(), threads.wanted(None, 1e15, 1e15, None)
 with parallel_config(sys.argv[1], n_jobs=2):
     found = Parallel()(delayed(work)(x, y) for _ in range(4))
 print(all(np.array_equal(parameters, expected) for parameters, _ in found))

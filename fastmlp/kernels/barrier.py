@@ -1,0 +1,165 @@
+"""A barrier inside a parallel loop: its parts wait for one another without leaving the loop.
+
+Ending a parallel loop and beginning the next costs two microseconds or more, a barrier a tenth of
+that. But it needs every part on a thread of its own, and a threading layer may have fewer, inside
+another parallel region for instance. So parts first see whether all are there; if one stays away,
+all return, and the caller does the work in one part. After that nobody is waited for who is not
+running.
+
+A barrier is CELLS int64, all zero at first. A counter that only grows is the simplest of those in
+Mellor-Crummey and Scott, "Algorithms for scalable synchronization on shared-memory
+multiprocessors", ACM TOCS 9(1), 1991, and fast for as many threads as share a cache.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Final
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from fastmlp.kernels.target import CACHE_LINE, device
+
+__all__ = ["CELLS", "TOGETHER", "VERDICT", "all_present", "wait_for_all"]
+
+Array = NDArray[Any]
+
+# Cells, in cache lines of their own.
+_COUNT: Final = 0
+VERDICT: Final = CACHE_LINE // 8
+CELLS: Final = 2 * VERDICT
+
+# Verdicts, once there is one.
+TOGETHER: Final = 1
+_GIVEN_UP: Final = 2
+
+# Looks at a cell, of some 50 ns each, before the core is offered to other threads, and before a
+# part is given up that does not come. Waking a thread that sleeps takes 50 to 100 microseconds.
+_EAGER: Final = 2_000
+_PATIENT: Final = 10_000
+
+
+def _cell(context: Any, builder: Any, kind: Any, cells: Any, index: Any) -> Any:
+    data = context.make_array(kind)(context, builder, cells).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def _add_one(typing: Any, cells: Any, index: Any) -> Any:
+    """Add 1 to a cell, and return what it is then."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        cell, one = _cell(context, builder, sig.args[0], *args), ir.Constant(ir.IntType(64), 1)
+        return builder.add(builder.atomic_rmw("add", cell, one, "acq_rel"), one)
+
+    return types.int64(cells, types.int64), generate
+
+
+@intrinsic
+def _load(typing: Any, cells: Any, index: Any) -> Any:
+    """Return what a cell is now, and see all that was written before it became that."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load_atomic(_cell(context, builder, sig.args[0], *args), "acquire", 8)
+
+    return types.int64(cells, types.int64), generate
+
+
+@intrinsic
+def _settle(typing: Any, cells: Any, index: Any, value: Any) -> Any:
+    """Make a cell `value` if it is 0 still."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        cell, zero = _cell(context, builder, sig.args[0], *args[:2]), ir.Constant(ir.IntType(64), 0)
+        builder.cmpxchg(cell, zero, args[2], "acq_rel", "acquire")
+        return context.get_dummy_value()
+
+    return types.void(cells, types.int64, types.int64), generate
+
+
+@intrinsic
+def _relax(typing: Any) -> Any:
+    """Tell the core that this thread only waits."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        word, void = ir.IntType(32), ir.VoidType()
+        if platform.machine().lower() in ("x86_64", "amd64"):
+            kind = ir.FunctionType(void, [])
+            builder.call(
+                cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), []
+            )
+        elif platform.machine().lower() in ("aarch64", "arm64"):
+            kind = ir.FunctionType(void, [word])
+            hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.aarch64.hint")
+            builder.call(hint, [word(1)])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def _give_way(typing: Any) -> Any:
+    """Let another thread have the core, where the system has a call for that."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@device
+def _all_present(barrier: Array, parts: int) -> bool:
+    """Return whether all `parts` have called this, each on a thread of its own; alike for all."""
+    count, verdict = np.int64(_COUNT), np.int64(VERDICT)
+    if _add_one(barrier, count) == parts:
+        _settle(barrier, verdict, np.int64(TOGETHER))
+    looks = 0
+    while _load(barrier, verdict) == 0:
+        _relax()
+        looks += 1
+        if looks > _EAGER:
+            _give_way()
+        if looks > _PATIENT:
+            _settle(barrier, verdict, np.int64(_GIVEN_UP))
+    together: bool = _load(barrier, verdict) == TOGETHER
+    return together
+
+
+@device
+def _wait_for_all(barrier: Array, goal: int) -> None:
+    """Wait until the barrier was reached `goal` times, by this part too.
+
+    What any part wrote before is seen after. `all_present` counts as the first `parts` times.
+    """
+    count = np.int64(_COUNT)
+    reached, looks = _add_one(barrier, count), 0
+    while reached < goal:
+        _relax()
+        looks += 1
+        if looks > _EAGER:
+            _give_way()
+        reached = _load(barrier, count)
+
+
+def _interpreted_presence(barrier: Array, parts: int) -> bool:
+    """Return whether there is one part only, for `NUMBA_DISABLE_JIT=1`: loops are serial there."""
+    barrier[VERDICT] = TOGETHER if parts == 1 else _GIVEN_UP
+    return parts == 1
+
+
+def _interpreted_wait(barrier: Array, goal: int) -> None:
+    """Do nothing, for `NUMBA_DISABLE_JIT=1`."""
+
+
+all_present: Any = _interpreted_presence if numba.config.DISABLE_JIT else _all_present
+wait_for_all: Any = _interpreted_wait if numba.config.DISABLE_JIT else _wait_for_all
