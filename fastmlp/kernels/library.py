@@ -9,7 +9,10 @@ LLVM takes half of the 512 bits of a vector register for loops that it turns int
 since on some processors a few such instructions slow down all others. Here most instructions are
 of that width anyway, so each function asks for it.
 
-Both rest on methods of Numba's that are not public; where they are missing everything is compiled
+Numba counts references to arrays, in each function for each argument and slice. What allocates
+nothing has no need of it: whoever calls it owns its arrays until it returns.
+
+All rests on methods of Numba's that are not public; where they are missing everything is compiled
 as Numba does it.
 """
 
@@ -17,11 +20,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from llvmlite import ir
 from numba.core import codegen, compiler
 
 __all__ = ["DEVICE_OPTIONS", "KERNEL_OPTIONS"]
 
 _WIDEST: Final = '"prefer-vector-width"="512"'  # or what the processor has
+
+_COUNTS: Final = ("NRT_incref", "NRT_decref")
+_WRAPPERS: Final = ("_ZN7cpython", "cfunc.")  # they take arrays from Python, and give them back
 
 _STEPS: Final = (
     "_optimize_functions",
@@ -45,14 +52,29 @@ class _WithoutEnvironment:
         """Do nothing."""
 
 
+def _called(instruction: Any) -> str:
+    """Return the name of the function that an instruction calls, or nothing."""
+    return str(getattr(getattr(instruction, "callee", None), "name", ""))
+
+
+def _drop_reference_counts(function: ir.Function) -> None:
+    """Take out what counts references to arrays, unless the function allocates some."""
+    if any("alloc" in _called(i).lower() for block in function.blocks for i in block.instructions):
+        return
+    for block in function.blocks:
+        block.instructions[:] = [i for i in block.instructions if _called(i) not in _COUNTS]
+
+
 class _WideLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has no types
     """Code whose loops use the widest vectors."""
 
     def add_ir_module(self, ir_module: Any) -> None:
-        """Add functions, and ask for such vectors in each."""
+        """Add functions: with such vectors, and without reference counts."""
         for function in ir_module.functions:
             if function.blocks:
                 set.add(function.attributes, _WIDEST)  # llvmlite knows no attributes with values
+                if not function.name.startswith(_WRAPPERS):
+                    _drop_reference_counts(function)
         super().add_ir_module(ir_module)
 
 
