@@ -25,7 +25,7 @@ from fastmlp.kernels.activations import (
     shift_row,
 )
 from fastmlp.kernels.exponential import exp_scalar
-from fastmlp.kernels.memory import out_of_line
+from fastmlp.kernels.memory import in_line, out_of_line
 from fastmlp.kernels.target import device
 
 __all__ = [
@@ -157,6 +157,7 @@ def loss_row(
         output takes the label itself as its target, several take one-hot targets.
     constants : (outputs,) float64, of HUBER and QUANTILE: see `error_and_slope`.
     """
+    in_line()
     real = row.dtype.type
     factor, zero, one = real(scale), real(0), real(1)
     coded = label >= 0

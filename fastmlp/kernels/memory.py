@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.target import ALIGNMENT, PANEL_BYTES, SCRATCH_ROWS
 
-__all__ = ["element_of", "out_of_line", "scratch_like"]
+__all__ = ["element_of", "in_line", "out_of_line", "scratch_like"]
 
 _BYTES = SCRATCH_ROWS * PANEL_BYTES
 
@@ -77,19 +77,24 @@ def _interpreted_element(memory: Any, at: int, dtype: Any) -> Any:
 element_of: Any = _interpreted_element if numba.config.DISABLE_JIT else _element_of
 
 
-@intrinsic
-def _out_of_line(typing: Any) -> Any:
-    """Keep the function that calls this out of line: LLVM compiles it once, not at each call."""
+def _attribute(name: str) -> Any:
+    """Return an intrinsic that gives the function that calls it an attribute of LLVM's."""
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
+    @intrinsic
+    def attribute(typing: Any) -> Any:
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            builder.function.attributes.add(name)
+            return context.get_dummy_value()
 
-    return types.void(), generate
+        return types.void(), generate
+
+    return attribute
 
 
 def _nothing() -> None:
     """Do nothing, for `NUMBA_DISABLE_JIT=1`."""
 
 
-out_of_line: Any = _nothing if numba.config.DISABLE_JIT else _out_of_line
+# out_of_line(), in_line(): LLVM compiles the function that calls this once, or at each call of it.
+out_of_line: Any = _nothing if numba.config.DISABLE_JIT else _attribute("noinline")
+in_line: Any = _nothing if numba.config.DISABLE_JIT else _attribute("alwaysinline")

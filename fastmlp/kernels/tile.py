@@ -168,7 +168,7 @@ def _strip_function(
         b = _Operand(b_at, b_row)
         c = _Operand(builder.gep(c_at, [builder.mul(row, c_row)]), c_row)
         ahead = None
-        if height > 1:
+        if height > 1 and vectors > 1:  # one vector is bound by its loads
             # The first tiles each fetch one line of every row of the strip that is needed next:
             # weights that another thread has just updated come from its cache, far away.
             line = CACHE_LINE // emit.itemsize
