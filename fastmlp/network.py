@@ -192,10 +192,11 @@ class Network(Differentiable):
         few = predict_few(self, x)
         if few is not None:
             return few
-        samples = as_samples(x, self.sizes[0])
+        samples = as_samples(x, self.sizes[0], finite=False)
         out = np.empty((samples.n, self.sizes[-1]), self.dtype)
         forward(self, samples, out=out)
         if not np.isfinite(out).all():
+            as_samples(x, self.sizes[0])  # names what is not finite in x, if that is why
             raise invalid("x", f"numbers with finite outputs in {self.dtype}", "greater ones")
         return out
 

@@ -379,3 +379,17 @@ def test_a_trained_network_is_used_while_it_is_trained() -> None:
     fastmlp.Trainer(plain, batch_size=32).fit(x, y, epochs=3)
     assert watch.seen >= 3
     np.testing.assert_array_equal(watched.parameters(), plain.parameters())
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_predicting_names_what_is_not_finite_also_where_units_saturate(
+    hidden: str, zeros: float, bad: float
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 30), np.float32) * (rng.random((300, 30)) >= zeros)
+    x[200, 7] = bad
+    net = fastmlp.Network([30, 20, 3], hidden=hidden, seed=0)
+    with pytest.raises(ValueError, match=r"x: expected finite .* at \[200, 7\]"):
+        net.predict_proba(x)

@@ -45,6 +45,7 @@ __all__ = [
     "forward_entries",
     "gather_entries",
     "gradient_of_entries",
+    "scaled",
     "transpose_entries",
 ]
 
@@ -59,6 +60,13 @@ def element(kind: int, x: Array, at: int) -> float:
     if kind == FLOAT32:
         return float(element_of(x, at, np.float32))
     return float(element_of(x, at, np.float64))
+
+
+@device
+def scaled(value: float, factor: float) -> float:
+    """Return value · factor; NaN also for an infinity, which a saturated unit would hide."""
+    product = value * factor
+    return product + (product - product)
 
 
 @device
@@ -91,7 +99,7 @@ def gather_entries(
             end, low, high = first, s * span, min(features, (s + 1) * span)
             if listed:
                 while i < listed_end and indices[i] < high:
-                    value = real(element(kind, x, i)) * factor
+                    value = scaled(real(element(kind, x, i)), factor)
                     values[end] = value
                     columns[end] = indices[i]
                     end += np.int64(value != real(0))
@@ -104,7 +112,7 @@ def gather_entries(
                     )
                     low += whole
                 for j in range(low, high):
-                    value = real(element(kind, x, row + j * step)) * factor
+                    value = scaled(real(element(kind, x, row + j * step)), factor)
                     values[end] = value
                     columns[end] = j
                     end += np.int64(value != real(0))

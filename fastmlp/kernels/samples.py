@@ -23,7 +23,13 @@ from fastmlp.kernels.activations import (
     needs_slopes,
 )
 from fastmlp.kernels.dense import product
-from fastmlp.kernels.entries import element, forward_entries, gather_entries, transpose_entries
+from fastmlp.kernels.entries import (
+    element,
+    forward_entries,
+    gather_entries,
+    scaled,
+    transpose_entries,
+)
 from fastmlp.kernels.frame import matrix, vector
 from fastmlp.kernels.layout import (
     ACTIVATION,
@@ -102,7 +108,7 @@ def gather_rows(
         ):
             j = indices[i]
             at = (j // width * capacity + r) * width + j % width
-            activations[at] = real(element(source[KIND], x, i)) * factor
+            activations[at] = scaled(real(element(source[KIND], x, i)), factor)
         for panel in range(panels if row_starts.shape[0] == 0 else 0):
             count = min(width, features - panel * width)
             at = (panel * capacity + r) * width
@@ -110,17 +116,17 @@ def gather_rows(
             start = first + panel * width * step
             if step != 1:
                 for j in range(count):
-                    out[j] = real(element(source[KIND], x, start + j * step)) * factor
+                    out[j] = scaled(real(element(source[KIND], x, start + j * step)), factor)
             elif source[KIND] == UINT8:
                 pixels = x[start : start + count]
                 for j in range(count):
                     out[j] = real(pixels[j]) * factor
             elif source[KIND] == FLOAT32:
                 for j in range(count):
-                    out[j] = real(element_of(x, start + j, np.float32)) * factor
+                    out[j] = scaled(real(element_of(x, start + j, np.float32)), factor)
             else:
                 for j in range(count):
-                    out[j] = real(element_of(x, start + j, np.float64)) * factor
+                    out[j] = scaled(real(element_of(x, start + j, np.float64)), factor)
         activations[(features // width * capacity + r) * width + features % width] = real(1)
 
 

@@ -194,6 +194,7 @@ def _compress_function(module: ir.Module, name: str, element: ir.Type) -> ir.Fun
                 convert = builder.fpext if code == FLOAT32 else builder.fptrunc
                 real = convert(raw, emit.vector)
             real = builder.fmul(real, factor)
+            real = builder.fadd(real, builder.fsub(real, real))  # as `entries.scaled`
             mask = builder.fcmp_unordered("!=", real, zero)
             now, number = builder.load(at), builder.load(numbers)
             for suffix, vector, target in (
@@ -246,6 +247,7 @@ def _interpreted_compress(
     """Compress as plain Python, for `NUMBA_DISABLE_JIT=1`."""
     dtype = np.dtype({UINT8: "u1", FLOAT32: "f4"}.get(kind, "f8"))
     row = x[at : at + count * dtype.itemsize].view(dtype).astype(values.dtype) * scale
+    row += row - row
     (where,) = row.nonzero()
     end = position + len(where)
     values[position:end], columns[position:end] = row[where], column + where
