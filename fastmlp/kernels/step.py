@@ -107,6 +107,12 @@ def train_part(
     phase = np.int64(ALL if in_one else GATHER)
     if not all_present(barrier, parts):
         return
+    _update_weights(
+        weights_address,
+        (frame, np.int64(TRANSPOSE), np.int64(0), False, False, 0.0, 0.0, part, parts),
+    )
+    goal += parts
+    wait_for_all(barrier, goal)
     while position < stop:
         first = position // batch * batch
         last = min(order.shape[0], first + batch)
@@ -184,10 +190,6 @@ def _train(
         vector(frame, field.PROGRESS, np.int64),
     )
     barrier = vector(frame, field.BARRIER, np.int64)
-    zero, one = np.int64(0), np.int64(1)
-    _update_weights(
-        weights_address, (frame, np.int64(TRANSPOSE), zero, False, False, 0.0, 0.0, zero, one)
-    )
     parts = settings[PARTS]
     barrier[VERDICT] = 0
     while barrier[VERDICT] != TOGETHER:
@@ -196,7 +198,7 @@ def _train(
             train_part(
                 frame, samples_address, weights_address, steps_before, stop, np.int64(part), parts
             )
-        parts = one  # alone, should they not have come together
+        parts = np.int64(1)  # alone, should they not have come together
     finite: bool = progress[0] >= stop
     return finite
 

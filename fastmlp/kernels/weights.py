@@ -39,8 +39,8 @@ from fastmlp.kernels.layout import (
     WEIGHTS,
     WEIGHTS_ROW,
 )
-from fastmlp.kernels.shares import share_of_units
-from fastmlp.kernels.target import SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, device
+from fastmlp.kernels.shares import share_of_rows, share_of_units
+from fastmlp.kernels.target import CACHE_LINE, SCRATCH_ROWS, TILE_ROWS, VECTOR_BYTES, device
 from fastmlp.kernels.tile import RESUME, STORE, UPDATE
 from fastmlp.kernels.unit import Unit
 from fastmlp.kernels.updates import NONE, SGD, apply_update
@@ -55,14 +55,22 @@ def transpose_rows(
     table: Array, layer: int, parameters: Array, transposed: Array, top: int, bottom: int,
     left: int, right: int,
 ) -> None:  # fmt: skip
-    """Copy a layer's weights in rows [top, bottom), columns [left, right) to their transpose."""
-    row, to = table[layer, WEIGHTS_ROW], table[layer, TRANSPOSED_ROW]
-    for block in range(top, min(bottom, table[layer, INPUTS]), TILE_ROWS):
-        end = min(block + TILE_ROWS, bottom, table[layer, INPUTS])
-        for j in range(left, min(right, table[layer, OUTPUTS])):
-            at = table[layer, TRANSPOSED] + j * to
-            for f in range(block, end):
-                transposed[at + f] = parameters[table[layer, WEIGHTS] + f * row + j]
+    """Copy a layer's weights in rows [top, bottom), columns [left, right) to their transpose.
+
+    A square of cache lines at a time: rows of large matrices are pages apart.
+    """
+    side = CACHE_LINE // parameters.itemsize
+    bottom, right = min(bottom, table[layer, INPUTS]), min(right, table[layer, OUTPUTS])
+    # Unsigned, else every index is looked at for whether it counts from the end.
+    row, to = np.uintp(table[layer, WEIGHTS_ROW]), np.uintp(table[layer, TRANSPOSED_ROW])
+    weights_at, transposed_at = table[layer, WEIGHTS], table[layer, TRANSPOSED]
+    for f_top in range(top, bottom, side):
+        f_bottom = min(f_top + side, bottom)
+        for j_left in range(left, right, side):
+            for j in range(j_left, min(j_left + side, right)):
+                column, line = np.uintp(weights_at + j), np.uintp(transposed_at) + np.uintp(j) * to
+                for f in range(np.uintp(f_top), np.uintp(f_bottom)):
+                    transposed[line + f] = parameters[column + f * row]
 
 
 @device
@@ -191,10 +199,10 @@ def _weights_part(
     )
     if phase == TRANSPOSE:
         for layer in range(1, table.shape[0]):
+            low, high = share_of_rows(table[layer, INPUTS], part, parts)
             transpose_rows(
-                table, layer, parameters, transposed, np.int64(0), table[layer, INPUTS],
-                np.int64(0), table[layer, OUTPUTS],
-            )  # fmt: skip
+                table, layer, parameters, transposed, low, high, np.int64(0), table[layer, OUTPUTS]
+            )
         return
     gradient, rates = vector(frame, field.GRADIENT, real), vector(frame, field.RATES, np.float64)
     state_1, state_2 = vector(frame, field.STATE_1, real), vector(frame, field.STATE_2, real)
