@@ -25,7 +25,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastmlp.kernels.target import CACHE_LINE, device
+from fastmlp.kernels.target import CACHE_LINE, EAGER_LOOKS, PATIENT_LOOKS, device
 
 __all__ = ["CELLS", "TOGETHER", "VERDICT", "all_present", "wait_for_all"]
 
@@ -39,11 +39,6 @@ CELLS: Final = 2 * VERDICT
 # Verdicts, once there is one.
 TOGETHER: Final = 1
 _GIVEN_UP: Final = 2
-
-# Looks at a cell, of some 50 ns each, before the core is offered to other threads, and before a
-# part is given up that does not come. Waking a thread that sleeps takes 50 to 100 microseconds.
-_EAGER: Final = 2_000
-_PATIENT: Final = 10_000
 
 
 def _cell(context: Any, builder: Any, kind: Any, cells: Any, index: Any) -> Any:
@@ -127,9 +122,9 @@ def _all_present(barrier: Array, parts: int) -> bool:
     while _load(barrier, verdict) == 0:
         _relax()
         looks += 1
-        if looks > _EAGER:
+        if looks > EAGER_LOOKS:
             _give_way()
-        if looks > _PATIENT:
+        if looks > PATIENT_LOOKS:
             _settle(barrier, verdict, np.int64(_GIVEN_UP))
     together: bool = _load(barrier, verdict) == TOGETHER
     return together
@@ -146,7 +141,7 @@ def _wait_for_all(barrier: Array, goal: int) -> None:
     while reached < goal:
         _relax()
         looks += 1
-        if looks > _EAGER:
+        if looks > EAGER_LOOKS:
             _give_way()
         reached = _load(barrier, count)
 

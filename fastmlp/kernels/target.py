@@ -29,7 +29,9 @@ __all__ = [
     "ALIGNMENT",
     "BLOCK_ROWS",
     "CACHE_LINE",
+    "EAGER_LOOKS",
     "PANEL_BYTES",
+    "PATIENT_LOOKS",
     "SCRATCH_ROWS",
     "SPAN_BYTES",
     "TILE_ROWS",
@@ -132,6 +134,12 @@ SPAN_BYTES: Final = 44 * 1024
 
 # Rows of a gradient that are finished in scratch memory before the update rule is applied.
 SCRATCH_ROWS: Final = 32
+
+
+# Looks at a barrier, of some 50 ns each, before a waiting thread offers its core to others, and
+# before one that has not come is given up. Waking a thread that sleeps takes 50 to 100 us.
+EAGER_LOOKS: Final = 2_000
+PATIENT_LOOKS: Final = 10_000
 
 
 def skips_zeros(density: float, vectors: int) -> bool:
