@@ -10,7 +10,8 @@ since on some processors a few such instructions slow down all others. Here most
 of that width anyway, so each function asks for it.
 
 Numba counts references to arrays, in each function for each argument and slice. What allocates
-nothing has no need of it: whoever calls it owns its arrays until it returns.
+nothing has no need of it: whoever calls it owns its arrays until it returns. What returns arrays
+must return views without an owner, as `public.flat` does.
 
 All rests on methods of Numba's that are not public; where they are missing everything is compiled
 as Numba does it.
