@@ -18,7 +18,7 @@ __all__ = ["NearestMean"]
 _METRICS = {"l1": "manhattan", "rmse": "euclidean"}
 
 
-class NearestMean(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed
+class NearestMean(ClassifierMixin, BaseEstimator):
     """Assigns the class whose mean is nearest.
 
     scikit-learn's `NearestCentroid` takes medians where distances are L1; this takes means.

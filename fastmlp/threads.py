@@ -138,7 +138,8 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
     """Return how many threads to use for `total` work, `operations` of it between barriers.
 
     `kernel` is the parallel one. Where it would have to be compiled first, small works are done by
-    one thread, until together they were so many that compiling would have paid.
+    one thread, until together they were so many that compiling would have paid: two threads would
+    have saved half.
     """
     global _missed
     if _forked:

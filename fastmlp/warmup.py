@@ -43,7 +43,7 @@ class Step(NamedTuple):
     compiled: int
 
 
-class _Compilations(event.Listener):  # type: ignore[misc]  # Numba is not typed
+class _Compilations(event.Listener):
     """Counts the functions that Numba compiles while it listens."""
 
     def __init__(self) -> None:

@@ -14,7 +14,6 @@ multiprocessors", ACM TOCS 9(1), 1991, and fast for as many threads as share a c
 from __future__ import annotations
 
 import os
-import platform
 from typing import Any, Final
 
 import numba
@@ -25,7 +24,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from fastmlp.kernels.target import CACHE_LINE, EAGER_LOOKS, PATIENT_LOOKS, device
+from fastmlp.kernels.target import CACHE_LINE, EAGER_LOOKS, MACHINE, PATIENT_LOOKS, device
+from fastmlp.kernels.vectors import I32, I64, data_of
 
 __all__ = ["CELLS", "TOGETHER", "VERDICT", "all_present", "wait_for_all"]
 
@@ -41,9 +41,8 @@ TOGETHER: Final = 1
 _GIVEN_UP: Final = 2
 
 
-def _cell(context: Any, builder: Any, kind: Any, cells: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, cells).data
-    return builder.gep(data, [index])
+def _cell(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.gep(data_of(context, builder, sig, args, 0), [args[1]])
 
 
 @intrinsic
@@ -51,8 +50,8 @@ def _add_one(typing: Any, cells: Any, index: Any) -> Any:
     """Add 1 to a cell, and return what it is then."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        cell, one = _cell(context, builder, sig.args[0], *args), ir.Constant(ir.IntType(64), 1)
-        return builder.add(builder.atomic_rmw("add", cell, one, "acq_rel"), one)
+        cell = _cell(context, builder, sig, args)
+        return builder.add(builder.atomic_rmw("add", cell, I64(1), "acq_rel"), I64(1))
 
     return types.int64(cells, types.int64), generate
 
@@ -62,7 +61,7 @@ def _load(typing: Any, cells: Any, index: Any) -> Any:
     """Return what a cell is now, and see all that was written before it became that."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load_atomic(_cell(context, builder, sig.args[0], *args), "acquire", 8)
+        return builder.load_atomic(_cell(context, builder, sig, args), "acquire", 8)
 
     return types.int64(cells, types.int64), generate
 
@@ -72,8 +71,8 @@ def _settle(typing: Any, cells: Any, index: Any, value: Any) -> Any:
     """Make a cell `value` if it is 0 still."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        cell, zero = _cell(context, builder, sig.args[0], *args[:2]), ir.Constant(ir.IntType(64), 0)
-        builder.cmpxchg(cell, zero, args[2], "acq_rel", "acquire")
+        cell = _cell(context, builder, sig, args)
+        builder.cmpxchg(cell, I64(0), args[2], "acq_rel", "acquire")
         return context.get_dummy_value()
 
     return types.void(cells, types.int64, types.int64), generate
@@ -84,16 +83,13 @@ def _relax(typing: Any) -> Any:
     """Tell the core that this thread only waits."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        word, void = ir.IntType(32), ir.VoidType()
-        if platform.machine().lower() in ("x86_64", "amd64"):
-            kind = ir.FunctionType(void, [])
-            builder.call(
-                cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), []
-            )
-        elif platform.machine().lower() in ("aarch64", "arm64"):
-            kind = ir.FunctionType(void, [word])
-            hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.aarch64.hint")
-            builder.call(hint, [word(1)])
+        name, words = {
+            "x86_64": ("llvm.x86.sse2.pause", []),
+            "aarch64": ("llvm.aarch64.hint", [I32(1)]),
+        }.get(MACHINE, ("", []))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [word.type for word in words])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), words)
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -105,11 +101,19 @@ def _give_way(typing: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if os.name == "posix":
-            kind = ir.FunctionType(ir.IntType(32), [])
+            kind = ir.FunctionType(I32, [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@device
+def _pause(looks: int) -> None:
+    """Wait a moment before the next look; after many, let others have the core."""
+    _relax()
+    if looks > EAGER_LOOKS:
+        _give_way()
 
 
 @device
@@ -120,10 +124,8 @@ def _all_present(barrier: Array, parts: int) -> bool:
         _settle(barrier, verdict, np.int64(TOGETHER))
     looks = 0
     while _load(barrier, verdict) == 0:
-        _relax()
         looks += 1
-        if looks > EAGER_LOOKS:
-            _give_way()
+        _pause(looks)
         if looks > PATIENT_LOOKS:
             _settle(barrier, verdict, np.int64(_GIVEN_UP))
     together: bool = _load(barrier, verdict) == TOGETHER
@@ -139,10 +141,8 @@ def _wait_for_all(barrier: Array, goal: int) -> None:
     count = np.int64(_COUNT)
     reached, looks = _add_one(barrier, count), 0
     while reached < goal:
-        _relax()
         looks += 1
-        if looks > EAGER_LOOKS:
-            _give_way()
+        _pause(looks)
         reached = _load(barrier, count)
 
 

@@ -99,7 +99,7 @@ def clear_cache() -> int:
     return count
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
+class _Locator(_CacheLocator):
     """Places a kernel's files below `cache_folder()`, in a folder named by the fingerprint."""
 
     def __init__(self, source: str, line: int) -> None:
@@ -120,7 +120,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]  # Numba is not typed
         return cls(py_file, py_func.__code__.co_firstlineno)
 
 
-class _Implementation(CompileResultCacheImpl):  # type: ignore[misc]
+class _Implementation(CompileResultCacheImpl):
     _locator_classes: ClassVar = [_Locator]
 
 
@@ -165,7 +165,7 @@ class _Files:
             path.unlink(missing_ok=True)
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """Numba's function cache with the stamp, the folder and the files described above."""
 
     _impl_class = _Implementation
@@ -177,7 +177,6 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             dispatcher._cache = cls(dispatcher.py_func, variant)
 
     def __init__(self, py_func: Any, variant: str) -> None:
-        self._variant = variant
         super().__init__(py_func)
         name = self._impl.filename_base
         self._cache_file = _Files(self._cache_path, f"{name}-{variant}" if variant else name)
@@ -185,9 +184,6 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
     def is_filled(self) -> bool:
         """Return whether there is stored machine code."""
         return bool(self._cache_file.paths())
-
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (*super()._index_key(sig, codegen), self._variant)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the stored machine code, or None where it is missing or cannot be used.
@@ -197,8 +193,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         """
         try:
             rtsys.initialize(target_context)
-            with self._guard_against_spurious_io_errors():
-                return self._load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # of another version of what it was pickled with
             return None
 

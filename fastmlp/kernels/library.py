@@ -66,7 +66,7 @@ def _drop_reference_counts(function: ir.Function) -> None:
         block.instructions[:] = [i for i in block.instructions if _called(i) not in _COUNTS]
 
 
-class _WideLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]  # numba has no types
+class _WideLibrary(codegen.JITCodeLibrary):
     """Code whose loops use the widest vectors."""
 
     def add_ir_module(self, ir_module: Any) -> None:
@@ -103,7 +103,7 @@ class _LinkedLibrary(_WideLibrary):
         return 0
 
 
-class _KernelCompiler(compiler.Compiler):  # type: ignore[misc]
+class _KernelCompiler(compiler.Compiler):
     """Numba's compiler, with a library of ours."""
 
     library: type[_WideLibrary] = _WideLibrary

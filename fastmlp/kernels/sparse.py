@@ -30,7 +30,7 @@ from numba.extending import intrinsic
 from fastmlp.kernels.layout import FLOAT32, UINT8
 from fastmlp.kernels.target import VECTOR_BYTES
 from fastmlp.kernels.tile import RESUME, UPDATE
-from fastmlp.kernels.vectors import I32, I64, Emitter
+from fastmlp.kernels.vectors import I32, I64, Emitter, data_of
 
 __all__ = ["BOUND", "MOST_VECTORS", "compress", "sparse_strip"]
 
@@ -47,11 +47,6 @@ def _out_of_line(module: ir.Module, name: str, result: ir.Type, arguments: list[
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
     return function
-
-
-def _data(context: Any, builder: Any, sig: Any, args: Any, position: int) -> Any:
-    array = context.make_array(sig.args[position])
-    return array(context, builder, args[position]).data
 
 
 def _strip_function(module: ir.Module, name: str, element: ir.Type) -> ir.Function:
@@ -118,7 +113,7 @@ def _sparse_strip(
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         dtype = sig.args[0].dtype
         values, columns, bounds, b, c = (
-            _data(context, builder, sig, args, position) for position in (0, 1, 2, 5, 8)
+            data_of(context, builder, sig, args, position) for position in (0, 1, 2, 5, 8)
         )
         function = _strip_function(
             builder.module, f"fastmlp.sparse.f{dtype.bitwidth}", context.get_data_type(dtype)
@@ -229,7 +224,7 @@ def _compress(
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         dtype = sig.args[6].dtype
         x, values, columns = (
-            _data(context, builder, sig, args, position) for position in (0, 6, 7)
+            data_of(context, builder, sig, args, position) for position in (0, 6, 7)
         )
         name = f"fastmlp.compress.f{dtype.bitwidth}"
         function = _compress_function(builder.module, name, context.get_data_type(dtype))

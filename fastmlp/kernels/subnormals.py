@@ -6,7 +6,6 @@ slower on them.
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numba
@@ -15,17 +14,18 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastmlp.kernels.target import MACHINE
+
 __all__ = ["emit_flush", "emit_restore", "flush_subnormals", "restore_subnormals"]
 
 # MXCSR on x86: flush results to zero, treat operands as zero. FPCR on Arm: flush to zero.
 _X86_FLUSH, _ARM_FLUSH = 0x8040, 1 << 24
-_MACHINE, _X86 = platform.machine().lower(), ("x86_64", "amd64")
 
 
 def emit_flush(builder: Any) -> Any:
     """Make this thread take subnormal numbers as zero; return what to restore."""
     word, wide, module = ir.IntType(32), ir.IntType(64), builder.module
-    if _MACHINE in _X86:
+    if MACHINE == "x86_64":
         control = cgutils.alloca_once(builder, word)
         pointer = builder.bitcast(control, cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type])
@@ -36,7 +36,7 @@ def emit_flush(builder: Any) -> Any:
         builder.store(builder.or_(before, word(_X86_FLUSH)), control)
         builder.call(load, [pointer])
         return before
-    if _MACHINE in ("aarch64", "arm64"):
+    if MACHINE == "aarch64":
         get = cgutils.get_or_insert_function(
             module, ir.FunctionType(wide, []), "llvm.aarch64.get.fpcr"
         )
@@ -51,13 +51,13 @@ def emit_flush(builder: Any) -> Any:
 def emit_restore(builder: Any, before: Any) -> None:
     """Give this thread back the treatment of subnormal numbers it had."""
     module = builder.module
-    if _MACHINE in _X86:
+    if MACHINE == "x86_64":
         control = cgutils.alloca_once_value(builder, before)
         pointer = builder.bitcast(control, cgutils.voidptr_t)
         kind = ir.FunctionType(ir.VoidType(), [pointer.type])
         load = cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.ldmxcsr")
         builder.call(load, [pointer])
-    elif _MACHINE in ("aarch64", "arm64"):
+    elif MACHINE == "aarch64":
         kind = ir.FunctionType(ir.VoidType(), [before.type])
         put = cgutils.get_or_insert_function(module, kind, "llvm.aarch64.set.fpcr")
         builder.call(put, [before])
@@ -80,7 +80,7 @@ def _restore(typing: Any, before: Any) -> Any:
     """Treat subnormals as before."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        width = ir.IntType(32) if _MACHINE in _X86 else ir.IntType(64)
+        width = ir.IntType(32) if MACHINE == "x86_64" else ir.IntType(64)
         emit_restore(builder, builder.trunc(args[0], width))
         return context.get_dummy_value()
 

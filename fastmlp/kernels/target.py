@@ -30,6 +30,7 @@ __all__ = [
     "BLOCK_ROWS",
     "CACHE_LINE",
     "EAGER_LOOKS",
+    "MACHINE",
     "PANEL_BYTES",
     "PATIENT_LOOKS",
     "SCRATCH_ROWS",
@@ -108,6 +109,10 @@ HOST: Final = _instruction_set(_host_assembly())
 VECTOR_BYTES: Final = HOST.vector_bytes
 TILE_ROWS: Final = HOST.tile_rows
 TILE_VECTORS: Final = HOST.tile_vectors
+
+MACHINE: Final = {"amd64": "x86_64", "arm64": "aarch64"}.get(
+    platform.machine().lower(), platform.machine().lower()
+)
 
 CACHE_LINE: Final = 64
 ALIGNMENT: Final = 64  # NumPy's own 16 bytes make every 64-byte load straddle two lines

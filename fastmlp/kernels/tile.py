@@ -191,7 +191,8 @@ def _make_strip(vectors: int, masked: bool = False) -> Any:
     The arguments of a strip: `a, a_at, a_row, a_k` an array, the element at which it begins and
     its strides in elements between rows and along k; `b, b_at, b_row` and `c, c_at, c_row` the
     same, their columns contiguous; `depth`, the length of k; `rows`; `columns`; `mode`; `alpha`;
-    `following`, how many elements after this strip of B the one stands that is needed next.
+    `following`, how many elements after this strip of B the one stands that is needed next (strips
+    of one vector do not use it).
     """
     if numba.config.DISABLE_JIT:
         return _interpreted(vectors, masked)

@@ -9,10 +9,16 @@ from numba.core import cgutils
 
 from fastmlp.kernels.target import VECTOR_BYTES
 
-__all__ = ["I32", "I64", "Emitter"]
+__all__ = ["I32", "I64", "Emitter", "data_of"]
 
 I32: Final = ir.IntType(32)
 I64: Final = ir.IntType(64)
+
+
+def data_of(context: Any, builder: Any, sig: Any, args: Any, position: int) -> Any:
+    """Return the address of the first element of an intrinsic's argument, an array."""
+    array = context.make_array(sig.args[position])
+    return array(context, builder, args[position]).data
 
 
 class Emitter:
