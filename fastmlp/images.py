@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,8 @@ _TRAINING = ("train", "training")
 _HELD_OUT = ("valid", "validation", "test", "testing")
 _GREY = ("1", "L", "LA")
 _COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB")
+_ALWAYS = 1 << 19  # pixels that an image may have, however small its file is
+_DEFLATED = 1032  # bytes that a byte of a deflated file stands for, at most (zlib.net)
 
 
 def find_parts(folder: Path) -> tuple[Path, Path | None] | None:
@@ -66,8 +67,8 @@ def read_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If Pillow is missing, or a file is damaged, of another size or colour than the first, or
-        of more than 8 bits a pixel and colour.
+        If Pillow is missing, or a file is damaged, of another size or colour than the first, of
+        more than 8 bits a pixel and colour, or far too small for the pixels it announces.
     """
     try:
         import PIL.Image
@@ -76,13 +77,25 @@ def read_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
             f'{paths[0]}: expected Pillow to read it with, got none: pip install "fastmlp[data]"'
         ) from None
     rows: NDArray[np.uint8] | None = None
-    first: tuple[Any, ...] = ()
+    first: tuple[int, ...] = ()
     for i, path in enumerate(paths):
         try:
             with PIL.Image.open(path) as image:
                 grey = image.mode in _GREY
                 if not grey and image.mode not in _COLOUR:
                     raise DataError(f"{path}: expected 8 bits a pixel and colour, got {image.mode}")
+                most = max(_ALWAYS, _DEFLATED * path.stat().st_size)
+                if image.width * image.height > most:
+                    raise DataError(
+                        f"{path}: expected at most {most} pixels in a file of this size, "
+                        f"got {image.width} x {image.height}"
+                    )
+                shape = (image.height, image.width) + (() if grey else (3,))
+                if rows is not None and shape != first:
+                    raise DataError(
+                        f"{path}: expected {_described(first)} as in {paths[0]}, "
+                        f"got {_described(shape)}"
+                    )
                 pixels = np.asarray(image.convert("L" if grey else "RGB"), np.uint8)
         except DataError:
             raise
@@ -94,12 +107,7 @@ def read_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
             )
             raise DataError(f"{path}: expected an image, got: {reason}") from None
         if rows is None:
-            first, rows = pixels.shape, np.empty((len(paths), pixels.size), np.uint8)
-        elif pixels.shape != first:
-            raise DataError(
-                f"{path}: expected {_described(first)} as in {paths[0]}, "
-                f"got {_described(pixels.shape)}"
-            )
+            first, rows = shape, np.empty((len(paths), pixels.size), np.uint8)
         rows[i] = pixels.reshape(-1)
     if rows is None:
         raise ValueError("paths: expected at least one, got none")

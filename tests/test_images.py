@@ -109,6 +109,23 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         refused(tmp_path, str(odd), "an image")
 
 
+def test_a_file_too_small_for_its_pixels_is_refused_before_they_have_memory(tmp_path: Path) -> None:
+    path = tmp_path / "train" / "a" / "1.bmp"
+    put(path, grey())
+    content = bytearray(path.read_bytes())
+    content[22:26] = (1 << 21).to_bytes(4, "little")  # its height
+    path.write_bytes(content)
+    refused(tmp_path, str(path), "5 x 2097152")
+
+
+def test_one_colour_may_be_packed_tightly(tmp_path: Path) -> None:
+    pixels = np.zeros((3000, 3000), np.uint8)
+    path = tmp_path / "train" / "a" / "1.png"
+    put(path, pixels)
+    assert path.stat().st_size < pixels.size / 900
+    assert load_image_folder(tmp_path).x_train.shape == (1, pixels.size)
+
+
 def test_without_pillow_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,8 +86,10 @@ def test_kernels_gradients_and_training(cpu: str) -> None:
     chosen = (
         "equals_its_reference and (dense_sigmoid or adam_update or cross_entropy_backward)"
         " or modes_and_edges or exponent or derivative_of_the_loss and sigmoid or steps_by_hand"
+        " or bits_that_are_stored"
     )
     names = ["test_kernels.py", "test_product.py", "test_exp.py"]
     files = [*(HERE / name for name in names), TESTS / "test_gradients.py"]
+    files.append(TESTS / "reliability" / "test_digests.py")
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", chosen]
     assert " passed" in run(cpu, *words, *files)

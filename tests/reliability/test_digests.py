@@ -1,17 +1,14 @@
 """Numerics do not change without a word: digests of trained networks, by instruction set.
 
 A digest that differs means that the same program gives other bits than with the version before. If
-that is meant, say so in the changelog, and store what this file prints when it is run.
+that is meant, say so in the changelog, and store what this file prints when it is run. What else
+this machine can execute has its turn in `kernels/test_cpus.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -34,13 +31,6 @@ DIGESTS = {
         "float32": "60ee2e949358a82aaafb23209dc5f5a9b197d983071255f3c43741e1a75ad6ef",
         "float64": "86a3eabb8c4c457231ec499c19e0a9dff4f44f382f3fb32c4e393e28ba89ae0a",
     },
-}
-
-# By what Numba compiles for each instruction set on any x86 processor that has it.
-PROCESSORS = {
-    "AVX-512": ("skylake-avx512", "+avx512f,+avx512vl,+fma"),
-    "AVX2": ("haswell", "+avx2,+fma"),
-    "generic": ("x86-64", "+sse2"),
 }
 
 CASES: list[tuple[str, str, str, Callable[[], Any], int | None]] = [
@@ -85,22 +75,6 @@ def digests() -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_trained_networks_have_the_bits_that_are_stored(dtype: str) -> None:
     assert digest(dtype) == DIGESTS[HOST.name][dtype]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="no x86 processor")
-@pytest.mark.parametrize("name", [name for name in PROCESSORS if name != HOST.name])
-def test_the_other_instruction_sets_have_theirs(name: str) -> None:
-    if name == "AVX-512" and HOST.name != "AVX-512":
-        pytest.skip("this processor has no AVX-512")
-    cpu, features = PROCESSORS[name]
-    done = subprocess.run(
-        [sys.executable, __file__],
-        env=os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {name: DIGESTS[name]}
 
 
 if __name__ == "__main__":
