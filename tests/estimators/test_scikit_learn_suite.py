@@ -35,7 +35,7 @@ _MODULE = _theirs()
 _TESTS = {name for name in vars(_MODULE) if name.startswith("test_")}
 # Those that fit many models and take seconds each: the others cover what is ours.
 _LONG = {"test_multilabel_classification", "test_n_iter_no_change", "test_n_iter_no_change_inf"}
-for _name in _TESTS - set(PRIVATE):
+for _name in sorted(_TESTS - set(PRIVATE)):
     _test = getattr(_MODULE, _name)
     globals()[_name] = pytest.mark.slow(_test) if _name in _LONG else _test
 
