@@ -2,5 +2,6 @@
 
 from fastmlp.estimators.classifier import MLPClassifier
 from fastmlp.estimators.regressor import MLPRegressor
+from fastmlp.estimators.stochastic import DivergedConvergenceWarning
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["DivergedConvergenceWarning", "MLPClassifier", "MLPRegressor"]

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.errors import invalid, invalid_type
@@ -52,7 +53,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "epsilon": [Interval(Real, 0, None, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "scoring": [str, callable, None],
+    "scoring": [StrOptions({"loss", *get_scorer_names()}), callable, None],
     "restore_best_weights": ["boolean", None],
     "reset_optimizer": ["boolean"],
     "dropout": [Interval(Real, 0, 1, closed="left")],

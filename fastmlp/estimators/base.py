@@ -24,7 +24,7 @@ from fastmlp.estimators.arguments import (
 )
 from fastmlp.estimators.fitted import FittedMLP
 from fastmlp.estimators.lbfgs import fit_lbfgs
-from fastmlp.estimators.observers import CallbackSupportMixin, Observers
+from fastmlp.estimators.observers import CallbackSupportMixin, Observers, tear_down
 from fastmlp.estimators.optimizer import SolverState
 from fastmlp.estimators.stochastic import NOT_FINITE, StochasticFit, TrainingData
 from fastmlp.estimators.validation import HeldOut
@@ -147,9 +147,12 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         assert training is not None
 
         def run() -> Iterator[Any]:
-            for _ in training.train(1):
-                yield self
-            self._check_finite()
+            try:
+                for _ in training.train(1):
+                    yield self
+                self._check_finite()
+            finally:
+                tear_down(self)
 
         return run()
 
@@ -170,6 +173,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         if weight is not None:
             weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = self._weighted_by_class(y, weight, incremental)
+        if weight is not None and not weight.any():
+            raise invalid("sample_weight", "some above 0, with class weights in them", "all 0")
         random = check_random_state(self.random_state)
         outputs, out_activation = self._output_units(y)
         self.n_outputs_ = outputs
@@ -191,16 +196,17 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         )
         threads = threads_of(self.n_jobs)
         observers = Observers(self, X, y, epochs, incremental)
-        if held_out is None:
-            self.validation_loss_curve_: list[float] | None = None
-        elif first or self.validation_loss_curve_ is None:
-            self.validation_loss_curve_ = []
+        curve = None if first else getattr(self, "validation_loss_curve_", None)
+        if curve is None and held_out is not None:
+            curve = [] if first else [math.nan] * len(getattr(self, "loss_curve_", ()))
+        self.validation_loss_curve_: list[float] | None = curve
         if self.solver == "lbfgs":
             self._fit_lbfgs(data, held_out, threads, observers)
             return None
+        state = self._solver_state(incremental)
         return StochasticFit(
-            self, network, self._solver_state(incremental), data, held_out,
-            self._batch(len(rows)), epochs, random, threads, observers,
+            self, network, state, data, held_out, self._batch(len(rows)), epochs,
+            0 if incremental else state.steps, random, threads, observers,
         )  # fmt: skip
 
     def _checked_samples(self, X: Any, reset: bool, **y: Any) -> Any:
@@ -212,8 +218,11 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         return validate_data(self, X, **y, accept_sparse=["csr", "csc"], dtype=dtypes, reset=reset)
 
     def _initialize(self, n_features: int, outputs: int, out_activation: str) -> None:
-        """Make a network without data."""
+        """Make a network without data; forget what was fitted."""
         self._validate_params()
+        for name in ("feature_names_in_", "loss_", "_class_totals"):
+            self.__dict__.pop(name, None)
+        self.validation_loss_curve_ = None
         self.n_features_in_ = check_integer("n_features", n_features, 1)
         self.n_outputs_ = outputs
         units = [self.n_features_in_, *hidden_sizes(self.hidden_layer_sizes), outputs]
@@ -253,6 +262,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             self._use(network)
         if self.solver != "lbfgs" and not hasattr(self, "loss_curve_"):
             self.loss_curve_, self._no_improvement_count = [], 0
+        if self.solver == "lbfgs":
+            return
         if self.early_stopping and getattr(self, "validation_scores_", None) is None:
             self.validation_scores_, self.best_validation_score_ = [], -math.inf
         if not self.early_stopping and getattr(self, "best_loss_", None) is None:
@@ -286,7 +297,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         if (X_val is None) != (y_val is None):
             given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
             raise ValueError(f"{given} is provided, but {missing} was not provided.")
-        rows = np.arange(len(y))
+        if X_val is None and weight_val is not None:
+            raise ValueError("sample_weight_val is provided, but X_val was not provided.")
+        rows = np.arange(y.shape[0])
         network = self._network
         if X_val is not None:
             X_val = self._checked_samples(X_val, reset=False)
@@ -296,6 +309,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 )
             y_val = self._validate_held_out(y_val)
             check_consistent_length(X_val, y_val)
+            outputs, _ = self._output_units(y_val)
+            if outputs != self.n_outputs_:
+                raise invalid("y_val", f"{self.n_outputs_} outputs, as y has", outputs)
             weight_val = self._weighted_as_before(y_val, weight_val)
         elif self.early_stopping and self.solver != "lbfgs":
             rows, held = train_test_split(
@@ -329,15 +345,18 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         codes = self._codes(len(network.sizes) - 2)
         wide = Parameters(network.sizes, codes, np.dtype(np.float64), 1.0)
         _copy_parameters(network, wide)
+        curve, least, best = self.validation_loss_curve_, math.inf, None
 
         def after(iteration: int, loss: float, seconds: float) -> bool:
+            nonlocal least, best
             held_out_loss = math.nan
             if held_out is not None:
                 held_out_loss = held_out.measure(
                     wide, self._loss_code(), self._loss_constants(), threads
                 )
-                curve = self.validation_loss_curve_
-                assert curve is not None
+                if self.restore_best_weights and held_out_loss < least:
+                    least, best = held_out_loss, wide.buffer.copy()
+            if curve is not None:
                 curve.append(held_out_loss)
             if not observers.active:
                 return False
@@ -353,5 +372,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             data = data._replace(targets=targets._replace(values=values))
         observers.begin()
         fit_lbfgs(self, wide, data, after, threads)
+        if best is not None:
+            wide.buffer[:] = best
         _copy_parameters(wide, network)
         observers.end()

@@ -31,8 +31,10 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
     ----------
     {parameters}
     class_weight : dict, 'balanced' or None, default=None
-        Factor on the weights of each class's samples; 'balanced' is inverse to their number, in
-        partial_fit to that of all batches so far.
+        Factor on the weights of each class's samples; 'balanced' is inverse to the sum of their
+        sample weights, in partial_fit of all batches so far. Where a sample may have several
+        classes, the factors of all are multiplied. Held-out data, and its score, are weighted as
+        the training's.
     {more_parameters}
 
     Attributes
@@ -178,14 +180,15 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
     ) -> MLPClassifier:
         """Train for one epoch on a batch of data.
 
-        Not offered with early_stopping (see `fit_epochs`) or lbfgs, as in scikit-learn.
+        Not offered with lbfgs, nor with early_stopping, where scikit-learn's raises: `fit_epochs`
+        trains an epoch at a time with it. A schedule over max_iter epochs has ended after as many
+        calls: its learning rate is then the last one.
 
         Parameters
         ----------
         X, y, sample_weight : as for `fit`
         classes : array-like of shape (n_classes,) or None
             All classes that will come, in the first call; batches may lack some.
-
 
         Returns
         -------
@@ -215,6 +218,11 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
 
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_classes)
+            Or a CSR matrix, if the indicators it was fitted to were sparse.
+
         Examples
         --------
         >>> from fastmlp import MLPClassifier
@@ -233,6 +241,10 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
 
         Examples
         --------
@@ -255,6 +267,10 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
 
         Examples
         --------
@@ -282,6 +298,10 @@ class MLPClassifier(ClassifierMixin, LabelledMLP):
             All labels.
         multilabel : bool
             Whether a sample may have several of them; labels are then 0, 1, ….
+
+        Returns
+        -------
+        self
 
         Examples
         --------

@@ -43,14 +43,21 @@ def to_sklearn(estimator: Any) -> Any:
     sizes = hidden_sizes(estimator.hidden_layer_sizes)
     names = estimator.activation
     names = {names} if isinstance(names, str) else set(names)
+    if not sizes:
+        names = {"relu"}  # no layer has it
     if len(names) > 1 or not names <= set(_THEIR_ACTIVATIONS):
         expected = f"one of {', '.join(_THEIR_ACTIVATIONS)} for all layers, to be scikit-learn's"
         raise invalid("activation", expected, estimator.activation)
     parameters |= {"hidden_layer_sizes": tuple(sizes), "activation": names.pop()}
     if estimator.learning_rate not in _THEIR_SCHEDULES:
         parameters["learning_rate"] = "constant"
+    if estimator.out_activation_ == "exp" and "loss" not in known:
+        raise invalid("loss", "'squared_error', which this scikit-learn has alone", "'poisson'")
     if parameters.get("loss") not in (None, "squared_error", "poisson"):
         parameters["loss"] = "squared_error"  # their outputs, too, are what the last layer gives
     made = kind(**parameters)
     copy_fitted(estimator, made)
+    if estimator.early_stopping:  # which their warm start may go back to
+        made._best_coefs = [coef.copy() for coef in made.coefs_]
+        made._best_intercepts = [intercept.copy() for intercept in made.intercepts_]
     return made

@@ -62,10 +62,12 @@ max_fun : int, default=15000
 _MORE_PARAMETERS = """\
 scoring : str, callable or None, default=None
     What early stopping watches: accuracy or R² if None, "loss" for the validation loss (scores
-    are then its negative), the name of a scorer, or scorer(estimator, X, y).
+    are then its negative), the name of a scorer, or scorer(estimator, X, y). Scores are weighted,
+    by class_weight too, where a scorer has a parameter sample_weight.
 restore_best_weights : bool or None, default=None
     Whether to end with the weights of the best epoch; None: with early stopping. Without early
-    stopping the best is that of the least validation loss, or training loss.
+    stopping the best is that of the least validation loss, or training loss; with lbfgs that of
+    the least validation loss.
 reset_optimizer : bool, default=True
     Whether a warm start begins with a new optimizer, as in scikit-learn; False keeps Adam's
     moments, sgd's velocity and the learning rate.
@@ -81,8 +83,9 @@ n_jobs : int or None, default=None
     Threads; None decides by the work, and stays in the limits of OMP_NUM_THREADS and of joblib.
     Results do not depend on it.
 callbacks : list or None, default=None
-    Objects with any of on_train_begin(estimator), on_epoch_end(estimator, history) and
-    on_train_end(estimator, history); True from on_epoch_end stops the training.
+    Objects with any of on_train_begin(estimator), and on_step_end, on_chunk_end, on_epoch_end and
+    on_train_end, each (estimator, history). A chunk is about 50 ms; lbfgs has epochs alone. True
+    from on_step_end, on_chunk_end or on_epoch_end stops the training.
 """
 
 _ATTRIBUTES = """\
@@ -97,7 +100,8 @@ loss_curve_ : list of float
 validation_scores_, best_validation_score_ : list of float and float, or None
     With early stopping.
 validation_loss_curve_ : list of float or None
-    Loss of the held-out data after each epoch, without penalty; None without such data.
+    Loss of the held-out data after each epoch, without penalty; None without such data, NaN for
+    epochs of a warm start or partial_fit that had none.
 n_iter_ : int
     Epochs, or iterations of lbfgs, of the last call.
 t_ : int

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import neural_network
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.errors import invalid
+from fastmlp.errors import invalid, invalid_type
 from fastmlp.estimators.arguments import OUTPUT, hidden_codes, threads_of
 from fastmlp.estimators.convert import copy_fitted, to_sklearn
 from fastmlp.estimators.optimizer import SolverState
@@ -115,12 +116,17 @@ class FittedMLP(BaseEstimator):
     def to_sklearn(self) -> Any:
         """Return a fitted estimator of scikit-learn that predicts the same.
 
-        Parameters that scikit-learn has not are left out: they do not matter to predictions.
+        Parameters that scikit-learn has not are left out: they do not matter to predictions. Nor
+        does the optimizer's state go along: training goes on as with a warm start.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
 
         Raises
         ------
         ValueError
-            The activation is not one of scikit-learn's.
+            The activation, or the loss, is not one of scikit-learn's.
 
         Examples
         --------
@@ -136,6 +142,22 @@ class FittedMLP(BaseEstimator):
     def from_sklearn(cls, estimator: Any) -> Any:
         """Return a fitted estimator of fastmlp that predicts as scikit-learn's does.
 
+        Parameters
+        ----------
+        estimator : fitted MLPClassifier or MLPRegressor of scikit-learn
+            Of the kind of this class. Its optimizer's state does not go along.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+
+        Raises
+        ------
+        TypeError
+            Another estimator.
+        sklearn.exceptions.NotFittedError
+            It is not fitted.
+
         Examples
         --------
         >>> from sklearn import neural_network
@@ -144,6 +166,9 @@ class FittedMLP(BaseEstimator):
         >>> MLPRegressor.from_sklearn(theirs.fit([[0.0], [1.0]], [1.0, 2.0])).n_layers_
         3
         """
+        theirs = getattr(neural_network, cls.__name__, None)
+        if theirs is None or not isinstance(estimator, theirs):
+            raise invalid_type("estimator", f"scikit-learn's {cls.__name__}", estimator)
         check_is_fitted(estimator)
         made = cls(**estimator.get_params(deep=False))
         copy_fitted(estimator, made)

@@ -94,10 +94,17 @@ def fit_lbfgs(
     estimator.loss_ = float(result.fun)
     estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
     if result.status != 0 and not stopped:
+        cure = "Scale the data to unit variance"
+        if result.nit >= estimator.max_iter:
+            cure = (
+                "Increase the number of iterations to improve the convergence "
+                f"(max_iter={estimator.max_iter}), or scale the data to unit variance"
+            )
+        elif result.nfev >= estimator.max_fun:
+            cure = f"Increase max_fun (it is {estimator.max_fun}), or scale the data"
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}):\n"
-            f"{result.message}\n\nIncrease the number of iterations to improve the convergence "
-            f"(max_iter={estimator.max_iter}), or scale the data to unit variance.",
+            f"{result.message}\n\n{cure}.",
             ConvergenceWarning,
             stacklevel=4,
         )

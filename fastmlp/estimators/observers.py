@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastmlp.errors import invalid_type
+from fastmlp.callbacks import Callbacks
 from fastmlp.history import History
+from fastmlp.interrupts import DeferredInterrupt
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -20,9 +21,12 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "Observers", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "Observers", "tear_down", "with_callbacks"]
 
-_EVENTS = ("on_train_begin", "on_epoch_end", "on_train_end")
+
+@with_callbacks
+def tear_down(estimator: Any) -> None:
+    """End what scikit-learn's callbacks have set up, as its decorator does after any method."""
 
 
 class Observers:
@@ -41,28 +45,30 @@ class Observers:
     def __init__(self, estimator: Any, X: Any, y: Any, epochs: int, incremental: bool) -> None:
         self.estimator, self._data = estimator, {"X": X, "y": y}
         self.history = History()
-        self._callbacks = list(estimator.callbacks or ())
-        for callback in self._callbacks:
-            if not any(callable(getattr(callback, event, None)) for event in _EVENTS):
-                expected = f"objects with one of {', '.join(_EVENTS)}"
-                raise invalid_type("callbacks", expected, callback)
+        self._callbacks = Callbacks(estimator.callbacks or ())
+        self.wants = self._callbacks.wants
         self._root: Any = None
         self._epoch: Any = None
-        if hasattr(estimator, "_skl_callbacks") and not incremental:
-            # One more for lbfgs: that an iteration was the last is known after the next began.
-            tasks = epochs + (estimator.solver == "lbfgs")
-            self._root = estimator._init_callback_context(max_subtasks=tasks)
-        self.active = bool(self._callbacks) or self._root is not None
+        # One more for lbfgs: that an iteration was the last is known after the next began.
+        self._tasks = epochs + (estimator.solver == "lbfgs")
+        self._theirs = hasattr(estimator, "_skl_callbacks") and not incremental
+        self.active = bool(estimator.callbacks) or self._theirs
 
     def _notify(self, event: str, *details: Any) -> bool:
-        methods = [getattr(callback, event, None) for callback in self._callbacks]
-        answers = [method(self.estimator, *details) for method in methods if callable(method)]
-        return any(answer is True for answer in answers)
+        return self._callbacks.notify(event, self.estimator, *details)
+
+    def tell(self, event: str, interrupt: DeferredInterrupt) -> bool:
+        """Tell of something within an epoch; return whether a callback asks to stop."""
+        if not self.wants(event):
+            return False
+        with interrupt.passing():
+            return self._notify(event, self.history)
 
     def begin(self) -> None:
         """Tell that training begins."""
         self._notify("on_train_begin")
-        if self._root is not None:
+        if self._theirs:
+            self._root = self.estimator._init_callback_context(max_subtasks=self._tasks)
             self._root.call_on_fit_task_begin(estimator=self.estimator, **self._data)
             self._begin_epoch()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp.errors import invalid
@@ -197,12 +197,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch on a batch of data.
 
-        Not offered with early_stopping (see `fit_epochs`) or lbfgs, as in scikit-learn.
+        Not offered with lbfgs, nor with early_stopping, where scikit-learn's raises: `fit_epochs`
+        trains an epoch at a time with it. A schedule over max_iter epochs has ended after as many
+        calls: its learning rate is then the last one.
 
         Parameters
         ----------
         X, y, sample_weight : as for `fit`
-
 
         Returns
         -------
@@ -225,6 +226,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
 
         Examples
         --------
@@ -267,6 +272,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_outputs : int
             Targets a sample.
 
+        Returns
+        -------
+        self
+
         Examples
         --------
         >>> from fastmlp import MLPRegressor
@@ -288,7 +297,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _validate_held_out(self, y: Any) -> Any:
-        y = np.asarray(y, np.float64)
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
         return self._validate_targets(y, True)
 
     def _quantiles(self) -> NDArray[np.float64]:

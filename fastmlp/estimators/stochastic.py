@@ -65,6 +65,8 @@ class StochasticFit:
         Samples an update.
     epochs : int
         At most.
+    before : int
+        Updates that `state` counts but a schedule over the epochs does not.
     random : numpy RandomState
         Of the shuffling.
     threads : int or None
@@ -73,11 +75,11 @@ class StochasticFit:
 
     def __init__(
         self, estimator: Any, network: Parameters, state: SolverState, data: TrainingData,
-        held_out: HeldOut | None, batch: int, epochs: int, random: np.random.RandomState,
-        threads: int | None, observers: Observers,
+        held_out: HeldOut | None, batch: int, epochs: int, before: int,
+        random: np.random.RandomState, threads: int | None, observers: Observers,
     ) -> None:  # fmt: skip
         self.estimator, self.network, self.state = estimator, network, state
-        self.batch, self.epochs, self.random = batch, epochs, random
+        self.batch, self.epochs, self.before, self.random = batch, epochs, before, random
         self.order = data.rows
         self.n = len(data.rows)
         self.steps = -(-self.n // batch)
@@ -96,7 +98,7 @@ class StochasticFit:
         self._deadline = math.inf
         if estimator.max_time is not None:
             self._deadline = time.perf_counter() + estimator.max_time
-        self.ended = False
+        self.ended = self.diverged = False
         self.observers = observers
         # Drawn only where needed: without dropout the stream is scikit-learn's.
         self._seed = int(random.randint(2**31)) << 32 if estimator.dropout else 0
@@ -116,6 +118,8 @@ class StochasticFit:
                         if self.observers.active:
                             with interrupt.passing():
                                 self._tell()
+                if not (self.diverged or np.isfinite(self.network.buffer).all()):
+                    self._give_up("last step: parameters are not finite")
                 yield
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
@@ -140,8 +144,8 @@ class StochasticFit:
         if estimator.shuffle:
             self.order = self.order[self.random.permutation(self.n)]
         rates = scheduled_rates(
-            estimator.learning_rate, estimator.learning_rate_init, state.steps, self.steps,
-            max(self.epochs, estimator.max_iter) * self.steps,
+            estimator.learning_rate, estimator.learning_rate_init, state.steps - self.before,
+            self.steps, max(self.epochs, estimator.max_iter) * self.steps,
         )  # fmt: skip
         now = state.learning_rate if rates is None else rates
         run.begin(self.order, learning_rate=now, seed=self._seed + state.steps)
@@ -164,16 +168,22 @@ class StochasticFit:
 
     def _advance(self, interrupt: DeferredInterrupt) -> bool:
         """Run the epoch's steps, a chunk of time each; return whether all losses were finite."""
-        run = self.run
+        run, observers, stop = self.run, self.observers, False
+        by_step = observers.wants("on_step_end")
         while run.position < self.n:
             interrupt.check()
-            position, seconds = run.position, run.seconds
-            if not run.advance(position + self._chunk, self.state.steps):
+            position, seconds, steps = run.position, run.seconds, run.finished_steps
+            goal = (position // self.batch + 1) * self.batch if by_step else self.n
+            if not run.advance(min(position + self._chunk, goal), self.state.steps):
                 return False
             elapsed = max(run.seconds - seconds, 1e-9)
             span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
             self._chunk = max(1, int((run.position - position) / elapsed * span))
-            if time.perf_counter() > self._deadline and run.finished_steps > 0:
+            if run.finished_steps > steps:
+                stop |= observers.tell("on_step_end", interrupt)
+            stop |= observers.tell("on_chunk_end", interrupt)
+            stop |= time.perf_counter() > self._deadline
+            if stop and run.finished_steps > 0:
                 self.ended = True
                 break
         return True
@@ -221,17 +231,21 @@ class StochasticFit:
             estimator._no_improvement_count = 0
 
     def _diverge(self) -> None:
-        """Record an epoch without a finite loss; warn where the best weights are restored."""
+        """Record an epoch without a finite loss, and end."""
         estimator = self.estimator
         estimator.loss_ = math.nan
         estimator.loss_curve_.append(math.nan)
         self.monitor.diverged()
-        self.ended = True
-        step = self.run.position // self.batch + 1
+        self._give_up(f"step {self.run.position // self.batch + 1}: the loss is not finite")
+
+    def _give_up(self, what: str) -> None:
+        """End a training that diverged; warn where the best weights are restored."""
+        estimator = self.estimator
+        self.ended = self.diverged = True
         where = (
-            f"training diverged in epoch {estimator.n_iter_}, step {step}: the loss is not finite. "
-            f"Try a smaller learning_rate_init (it is {estimator.learning_rate_init:g}) or data "
-            "scaled to unit variance"
+            f"training diverged in epoch {estimator.n_iter_}, {what}. Try a smaller "
+            f"learning_rate_init (it is {estimator.learning_rate_init:g}) or data scaled to unit "
+            "variance"
         )
         if not self.monitor.restores:
             raise DivergenceError(f"{NOT_FINITE} ({where})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,16 @@ class HeldOut:
         return float(sums[LOSS_SUM] / sums[WEIGHT])
 
 
+def _takes_weights(scorer: Callable[..., Any]) -> bool:
+    """Return whether a scorer has a parameter for sample weights."""
+    try:
+        parameters = inspect.signature(scorer).parameters
+    except ValueError:
+        return True
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return "sample_weight" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
 class Monitor:
     """Follows an estimator's losses and scores, counts epochs without improvement, keeps the best.
 
@@ -82,6 +93,7 @@ class Monitor:
         if self.early and estimator.scoring not in (None, "loss"):
             scoring = estimator.scoring
             self._scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        self._seen = estimator.t_
 
     def look(self) -> tuple[float, float]:
         """Return loss and score of the held-out data; the score is NaN where none is asked for."""
@@ -91,7 +103,8 @@ class Monitor:
     def update(self, loss: float, held_out_loss: float, score: float) -> None:
         """Take in an epoch's training loss, and what `look` saw, NaN without held-out data."""
         estimator = self.estimator
-        if self.held_out is not None:
+        self._seen = estimator.t_
+        if estimator.validation_loss_curve_ is not None:
             estimator.validation_loss_curve_.append(held_out_loss)
         if self.early:
             estimator.validation_scores_.append(score)
@@ -108,12 +121,12 @@ class Monitor:
             better = watched < self._least
             self._least = min(self._least, watched) if better else self._least
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalls else 0
-        if better and self._best is not None:
+        if better and self._best is not None and np.isfinite(self.network.buffer).all():
             self._best[:] = self.network.buffer
 
     def diverged(self) -> None:
         """Record that an epoch had no finite loss."""
-        if self.held_out is not None:
+        if self.estimator.validation_loss_curve_ is not None:
             self.estimator.validation_loss_curve_.append(math.nan)
         if self.early:
             self.estimator.validation_scores_.append(math.nan)
@@ -128,10 +141,11 @@ class Monitor:
         weight = held_out.weight if len(held_out.weight) else None
         if self._scorer is None:
             return float(estimator._score_outputs(held_out.outputs, held_out.y, weight))
-        keywords = {} if weight is None else {"sample_weight": weight}
+        weighs = weight is not None and _takes_weights(self._scorer)
+        keywords = {"sample_weight": weight} if weighs else {}
         return float(self._scorer(estimator._without_names(), held_out.x, held_out.y, **keywords))
 
     def finish(self) -> None:
-        """Go back to the best weights, if they are to be restored."""
-        if self._best is not None:
+        """Go back to the best weights, if they are to be restored and no other fit went on."""
+        if self._best is not None and self.estimator.t_ == self._seen:
             self.network.buffer[:] = self._best
