@@ -176,7 +176,8 @@ stop.set()
 worker.join()
 print(os.waitstatus_to_exitcode(status) if done else "hangs")
 """
-    assert run(script, NUMBA_THREADING_LAYER=layer) == "0\n"
+    # With TBB, Numba itself prints a line at such a fork.
+    assert run(script, NUMBA_THREADING_LAYER=layer).splitlines()[-1] == "0"
 
 
 @needs_fork
