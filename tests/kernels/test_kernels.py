@@ -9,6 +9,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import pickle
 
 import numba
 import numpy as np
@@ -103,8 +104,9 @@ def test_parallel_twin_gives_the_same_bits(name):
         serial = entry.results(run(entry.kernel, arguments))
         for count in threads:
             numba.set_num_threads(count)
-            parallel = entry.results(run(entry.parallel, arguments))
-            assert all(map(same_bits, serial, parallel)), f"{size}, {count} threads"
+            for kernel in (entry.parallel, entry.parallel.compiled):  # what Python and Numba call
+                parallel = entry.results(run(kernel, arguments))
+                assert all(map(same_bits, serial, parallel)), f"{size}, {count} threads"
 
 
 def strided(array):
@@ -173,6 +175,30 @@ def test_called_from_a_users_compiled_function():
     numba.njit(names["call_all"])(*map(tuple, arguments.values()))
     for name, entry in REGISTRY.items():
         assert all(map(same_bits, entry.results(arguments[name]), expected[name])), name
+
+
+@compiled
+def test_a_parallel_twin_in_a_users_compiled_function():
+    """By whatever name it is known there; and it can be pickled and looked at."""
+    twin = kernels.sigmoid_parallel
+
+    @numba.njit
+    def caller(x, out):
+        kernels.sigmoid_parallel(x, out)
+        twin(out, out)
+
+    x = np.linspace(-3, 3, 600, dtype="f").reshape(20, 30)
+    expected, out = np.empty_like(x), np.empty_like(x)
+    kernels.sigmoid(x, expected)
+    kernels.sigmoid(expected, expected)
+    caller(x, out)
+    assert same_bits(out, expected)
+    assert pickle.loads(pickle.dumps(twin)) is twin
+    assert twin.signatures
+    assert list(inspect.signature(twin).parameters) == ["x", "out"]
+    kernels.sigmoid_parallel(x=x, out=out)
+    kernels.sigmoid_parallel(out, out=out)
+    assert same_bits(out, expected)
 
 
 @compiled
