@@ -47,7 +47,7 @@ class Product:
     def setup(self, name: str, dtype: str, threads: int) -> None:
         entry = REGISTRY[name]
         self.arguments = entry.arguments(LAYER, dtype)
-        self.kernel = entry.parallel if threads > 1 else entry.kernel
+        self.kernel = entry.parallel.compiled if threads > 1 else entry.kernel
         self.kernel(*self.arguments)
 
     def track_gflops(self, name: str, dtype: str, threads: int) -> float:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, invalid
 from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_images, find_parts, read_images
+from fastmlp.output import check_path
 
 __all__ = [
     "Dataset",
@@ -96,18 +97,24 @@ class Dataset:
         )
 
 
-def hold_out(labels: NDArray[Any], *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def hold_out(labels: ArrayLike, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Split row numbers into those to train on and a quarter to hold out, class by class.
 
     Parameters
     ----------
-    labels : ndarray of shape (n,), the class of each row; all equal for a split without classes.
+    labels : array-like of shape (n,), the class of each row, numbers or words; all equal for a
+        split without classes.
         A class of one row is trained on, of a larger one at least one row is held out.
     seed : of the random choice.
 
     Returns
     -------
     Two ascending arrays of row numbers, together 0 … n - 1.
+
+    Raises
+    ------
+    InvalidValueError, InvalidTypeError
+        An argument cannot be used.
 
     Examples
     --------
@@ -117,10 +124,18 @@ def hold_out(labels: NDArray[Any], *, seed: int = 0) -> tuple[NDArray[np.intp], 
     """
     from fastmlp.validation import check_integer  # imports the compiler
 
-    order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # class by class, random within
-    grouped = labels[order]
-    rank = np.arange(len(labels)) - np.searchsorted(grouped, grouped)
+    try:
+        codes = np.asarray(labels)
+    except (TypeError, ValueError):
+        raise invalid("labels", "shape (n,)", "lists of different lengths") from None
+    if codes.ndim != 1:
+        raise invalid("labels", "shape (n,)", f"shape {codes.shape}")
+    if codes.dtype.kind not in "biufUS":
+        raise invalid("labels", "numbers or words", f"dtype {codes.dtype}")
+    order = np.random.default_rng(check_integer("seed", seed, 0)).permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]  # class by class, random within
+    grouped = codes[order]
+    rank = np.arange(len(codes)) - np.searchsorted(grouped, grouped)
     held_out = rank % 4 == 1
     return np.sort(order[~held_out]), np.sort(order[held_out])
 
@@ -214,7 +229,10 @@ def load_image_folder(path: str | os.PathLike[str], *, seed: int = 0) -> Dataset
     Raises
     ------
     DataError
-        If there are no images, if they differ in size or colour, or if one is damaged.
+        If there are no images, if they differ in size or colour, if one is damaged, or if two
+        folders are called the same number, as 7 and 007.
+    InvalidTypeError
+        If `path` is none.
 
     Examples
     --------
@@ -227,7 +245,7 @@ def load_image_folder(path: str | os.PathLike[str], *, seed: int = 0) -> Dataset
     >>> data.x_train.shape, data.x_test.shape, data.classes.tolist()
     ((2, 784), (2, 784), [3, 7])
     """
-    folder = Path(path)
+    folder = Path(check_path(path))
     parts = find_parts(folder)
     found = [{} if part is None else find_images(part) for part in parts or ()]
     if not found or not found[0]:
@@ -235,11 +253,16 @@ def load_image_folder(path: str | os.PathLike[str], *, seed: int = 0) -> Dataset
             f"{folder}: expected images in folders of classes, as train/3/a.png, got none"
         )
     names = sorted({name for part in found for name in part})
-    if all(name.isascii() and name.isdigit() for name in names):
+    classes: NDArray[Any] = np.array(names)
+    if all(name.isascii() and name.isdigit() and len(name) < 19 for name in names):  # 64 bits
         names.sort(key=int)
-        classes: NDArray[Any] = np.array([int(name) for name in names])
-    else:
-        classes = np.array(names)
+        classes = np.array([int(name) for name in names])
+        same = np.flatnonzero(classes[1:] == classes[:-1])
+        if len(same):
+            one, other = names[same[0]], names[same[0] + 1]
+            raise DataError(
+                f"{folder}: expected one name for class {int(one)}, got folders {one} and {other}"
+            )
     code = {name: i for i, name in enumerate(names)}
     listed = [[(file, code[name]) for name in part for file in part[name]] for part in found]
     x = read_images([file for part in listed for file, _ in part])

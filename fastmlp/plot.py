@@ -8,16 +8,17 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import FastMLPError, invalid
-from fastmlp.output import write_atomically
+from fastmlp.errors import FastMLPError, invalid, invalid_type
+from fastmlp.output import check_path, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +42,7 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#5fc4a0", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "P"},
 )
 MOST_CURVES = len(STYLES)
+MOST_COLUMNS = 100  # of images: each is 8 pixels wide then
 
 
 def check_plot(path: str | os.PathLike[str]) -> None:
@@ -55,8 +57,9 @@ def check_plot(path: str | os.PathLike[str]) -> None:
     fastmlp.errors.InvalidValueError: plot: expected a name ending in .png, .svg, .pdf, got \
 history.doc
     """
-    if Path(path).suffix[1:].lower() not in FORMATS:
-        raise invalid("plot", f"a name ending in .{', .'.join(FORMATS)}", os.fspath(path))
+    name = check_path(path)
+    if Path(name).suffix[1:].lower() not in FORMATS:
+        raise invalid("plot", f"a name ending in .{', .'.join(FORMATS)}", name)
     if importlib.util.find_spec("matplotlib") is None:
         raise FastMLPError('a plot needs matplotlib: pip install "fastmlp[plot]"')
 
@@ -86,7 +89,7 @@ def plot_history(
     Raises
     ------
     FastMLPError
-        Matplotlib is missing, `epochs` is empty, or the file cannot be written.
+        Matplotlib is missing, an argument cannot be used, or the file cannot be written.
 
     Examples
     --------
@@ -97,19 +100,33 @@ def plot_history(
     b'PNG'
     """
     check_plot(path)
-    if not len(epochs):
+    at = _vector("epochs", epochs)
+    if not len(at):
         raise invalid("history", "at least one record to plot", 0)
-    panels = [("loss (mean per sample)", 1.0, loss, validation_loss)]
-    if any(map(math.isfinite, (*accuracy, *validation_accuracy))):
-        panels.append(("accuracy (% of samples)", 100.0, accuracy, validation_accuracy))
+    wrong = at[~(np.isfinite(at) & (at >= 0))]
+    if len(wrong):
+        raise invalid("epochs", "finite numbers of at least 0", wrong[0])
+    columns = {
+        "loss": loss,
+        "validation_loss": validation_loss,
+        "accuracy": accuracy,
+        "validation_accuracy": validation_accuracy,
+    }
+    found = {name: _vector(name, values) for name, values in columns.items()}
+    for name, values in found.items():
+        if len(values) not in (0, len(at)):
+            raise invalid(name, f"{len(at)} numbers, as many as epochs, or none", len(values))
+    panels = [("loss (mean per sample)", 1.0, "loss", "validation_loss")]
+    if np.isfinite(np.concatenate((found["accuracy"], found["validation_accuracy"]))).any():
+        panels.append(("accuracy (% of samples)", 100.0, "accuracy", "validation_accuracy"))
 
     figure = _figure()
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     lines: dict[str, Any] = {}
     for axis, (name, scale, training, validation) in zip(axes, panels, strict=True):
-        for style, values in ((TRAINING, training), (VALIDATION, validation)):
-            _draw(axis, epochs, [scale * value for value in values], style, lines)
-        axis.set_xlim(0, 1.03 * max(epochs))
+        for style, key in ((TRAINING, training), (VALIDATION, validation)):
+            _draw(axis, at, scale * found[key], style, lines)
+        axis.set_xlim(0, 1.03 * at.max() or 1.0)
         _name_axes(axis, "training done (epochs)", name)
     if lines:
         figure.legend(
@@ -156,13 +173,18 @@ def plot_curves(
     b'PNG'
     """
     check_plot(path)
+    if not isinstance(curves, Mapping):
+        raise invalid_type("curves", "a mapping of names to (x values, y values)", curves)
     if not 1 <= len(curves) <= MOST_CURVES:
         raise invalid("curves", f"1 to {MOST_CURVES} of them", len(curves))
+    drawn = [(_text("curves", label), *_pair(label, curve)) for label, curve in curves.items()]
+    _texts("points", points)
+    x, y = _text("x", x), _text("y", y)
     figure = _figure()
     axis = figure.subplots()
-    for (label, (xs, ys)), style in zip(curves.items(), STYLES, strict=False):
+    for (label, xs, ys), style in zip(drawn, STYLES, strict=False):
         shown = {**style, "linestyle": ""} if label in points else {**style, "marker": ""}
-        axis.plot(np.asarray(xs), np.asarray(ys), label=label, linewidth=2, markersize=5, **shown)
+        axis.plot(xs, ys, label=label, linewidth=2, markersize=5, **shown)
     if log:
         axis.set_yscale("log")
     _name_axes(axis, x, y)
@@ -210,12 +232,16 @@ def plot_images(
     b'PNG'
     """
     check_plot(path)
-    pixels = np.asarray(images)
+    pixels = _numbers("images", images)
     if pixels.ndim != 3 or pixels.size == 0:
         raise invalid("images", "shape (n, height, width)", f"shape {pixels.shape}")
+    if not np.isfinite(pixels).all():
+        raise invalid("images", "finite numbers", "NaN or infinity")
+    _texts("titles", titles)
     if len(titles) not in (0, len(pixels)):
         raise invalid("titles", f"{len(pixels)} of them, or none", len(titles))
-    across = columns or math.ceil(math.sqrt(len(pixels)))
+    across = math.ceil(math.sqrt(len(pixels))) if columns is None else _columns(columns)
+    scale = _text("scale", scale)
     figure = _figure()
     axes = figure.subplots(math.ceil(len(pixels) / across), across, squeeze=False).ravel()
     high = float(np.abs(pixels).max() if signed else pixels.max())
@@ -257,7 +283,7 @@ def plot_values(path: str | os.PathLike[str], image: ArrayLike) -> None:
     b'PNG'
     """
     check_plot(path)
-    pixels = np.asarray(image)
+    pixels = _numbers("image", image)
     if pixels.ndim != 2 or not 0 < max(pixels.shape) <= 32 or pixels.size == 0:
         raise invalid("image", "shape (height, width), at most 32 each", f"shape {pixels.shape}")
     figure = _figure()
@@ -272,6 +298,64 @@ def plot_values(path: str | os.PathLike[str], image: ArrayLike) -> None:
     axis.set_ylabel("row (pixels)")
     axis.tick_params(length=0)
     _save(figure, path)
+
+
+def _numbers(argument: str, values: Any) -> NDArray[Any]:
+    """Return an array of real numbers; refuse what is none."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        raise invalid(argument, "numbers", "lists of different lengths") from None
+    if array.dtype.kind not in "biuf":
+        raise invalid(argument, "numbers", f"dtype {array.dtype}")
+    return array
+
+
+def _vector(argument: str, values: Any) -> NDArray[np.float64]:
+    """Return numbers of shape (n,) in float64."""
+    array = _numbers(argument, values)
+    if array.ndim != 1:
+        raise invalid(argument, "numbers of shape (n,)", f"shape {array.shape}")
+    return array.astype(np.float64)
+
+
+def _pair(label: object, curve: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the points of a curve: as many x values as y values."""
+    argument = f"curves[{label!r}]"
+    try:
+        xs, ys = curve
+    except (TypeError, ValueError):
+        raise invalid_type(argument, "(x values, y values)", curve) from None
+    x, y = _vector(argument, xs), _vector(argument, ys)
+    if len(x) != len(y):
+        raise invalid(argument, "as many x values as y values", f"{len(x)} and {len(y)}")
+    return x, y
+
+
+def _text(argument: str, value: Any) -> str:
+    """Return a text; refuse what is none."""
+    if not isinstance(value, str):
+        raise invalid_type(argument, "a text", value)
+    return value
+
+
+def _texts(argument: str, values: Any) -> None:
+    """Refuse what is not a sequence of texts."""
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
+        raise invalid_type(argument, "a sequence of texts", values)
+    for value in values:
+        _text(argument, value)
+
+
+def _columns(columns: Any) -> int:
+    """Return a number of columns that a picture has room for."""
+    expected = f"None or an integer from 1 to {MOST_COLUMNS}"
+    if isinstance(columns, bool) or not hasattr(columns, "__index__"):
+        raise invalid_type("columns", expected, columns)
+    number = operator.index(columns)
+    if not 1 <= number <= MOST_COLUMNS:
+        raise invalid("columns", expected, number)
+    return number
 
 
 def _figure() -> Figure:
@@ -299,18 +383,17 @@ def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 def _draw(
     axis: Axes,
-    epochs: Sequence[float],
-    values: Sequence[float],
+    epochs: NDArray[np.float64],
+    values: NDArray[np.float64],
     style: dict[str, Any],
     lines: dict[str, Any],
 ) -> None:
     """Draw the finite points of one curve, joined also across records that have none."""
     if not len(values):
         return
-    points = [point for point in zip(epochs, values, strict=True) if math.isfinite(point[1])]
-    if not points:
+    there = np.isfinite(values)
+    if not there.any():
         return
-    shown: dict[str, Any] = style if len(points) <= MARKED else {**style, "marker": ""}
-    x, y = zip(*points, strict=True)
-    (line,) = axis.plot(x, y, linewidth=2, markersize=5, **shown)
+    shown: dict[str, Any] = style if there.sum() <= MARKED else {**style, "marker": ""}
+    (line,) = axis.plot(epochs[there], values[there], linewidth=2, markersize=5, **shown)
     lines.setdefault(style["label"], line)

@@ -153,12 +153,12 @@ def race(
     """
     if not isinstance(network, Network):
         raise invalid_type("network", "a fastmlp.Network", network)
-    sizes = [check_integer("batch_sizes", size, 1, none=True) for size in batch_sizes]
-    if not sizes or len(set(sizes)) < len(sizes):
-        raise invalid("batch_sizes", "one or more different sizes", list(batch_sizes))
+    sizes = _check_sizes(batch_sizes)
     max_seconds = check_number("max_seconds", max_seconds, open_below=True)
     check_choice("clock", clock, _CLOCKS)
     points = check_integer("points", points, 1)
+    if watch is not None and not callable(watch):
+        raise invalid_type("watch", "a function or None", watch)
     measure = _measure(network, x, y, loss, threads)
     result = Race()
     for size in sizes:
@@ -184,6 +184,21 @@ def race(
                 stacklevel=2,
             )
     return result
+
+
+def _check_sizes(batch_sizes: Any) -> list[int | None]:
+    """Return the batch sizes as a list of different ones."""
+    expected = "a sequence of integers or None"
+    if isinstance(batch_sizes, str | bytes):
+        raise invalid_type("batch_sizes", expected, batch_sizes)
+    try:
+        given = list(batch_sizes)
+    except TypeError:
+        raise invalid_type("batch_sizes", expected, batch_sizes) from None
+    sizes = [check_integer("batch_sizes", size, 1, none=True) for size in given]
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise invalid("batch_sizes", "one or more different sizes", given)
+    return sizes
 
 
 def _measure(

@@ -1,10 +1,6 @@
-"""How many threads a piece of work gets, and the safety of Numba's threading layers.
+"""How many threads a piece of work gets, and what Numba's threading layer is.
 
-One run in a process uses the parallel kernels at a time; another that starts meanwhile, in a second
-Python thread, runs its serial twin, which gives the same bits. That rules out what the layers do
-when entered twice: Numba's own `workqueue` aborts the process, OpenMP takes more threads than there
-are cores. After a fork of a process whose thread pool was running, the child is serial: GNU OpenMP
-would kill it.
+Who may use the threads at a time is decided in `fastmlp.kernels.pool`.
 """
 
 from __future__ import annotations
@@ -12,10 +8,7 @@ from __future__ import annotations
 import importlib
 import operator
 import os
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -23,6 +16,7 @@ from numba.np.ufunc import parallel
 
 from fastmlp.errors import invalid, invalid_type
 from fastmlp.kernels.cache import is_compiled
+from fastmlp.kernels.pool import granted, is_forked
 
 __all__ = [
     "Pace",
@@ -51,20 +45,7 @@ _ADVICE = {
     ),
 }
 
-_pool = threading.Lock()
-_forked = False
 _missed = 0.0  # operations done by one thread since more would have had to be compiled
-
-
-def _after_fork() -> None:
-    """Give the child a free lock; make it serial if the parent's thread pool was running."""
-    global _pool, _forked
-    _pool = threading.Lock()
-    _forked = _forked or getattr(parallel, "_is_initialized", True)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _loads(backend: str) -> bool:
@@ -142,7 +123,7 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
     have saved half.
     """
     global _missed
-    if _forked:
+    if is_forked():
         return 1
     if threads is not None:
         return threads
@@ -152,28 +133,6 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
         _missed += total
         return 1
     return available_threads()
-
-
-@contextmanager
-def granted(threads: int) -> Iterator[int]:
-    """Hold the thread pool for a call of a parallel kernel; yields how many threads it may use.
-
-    That is 1 where the pool is in use by another Python thread, and the serial twin must be called.
-    Numba's thread count is left as it was found.
-    """
-    if threads < 2 or _forked or not _pool.acquire(blocking=False):
-        yield 1
-        return
-    held = _pool
-    try:
-        before = numba.get_num_threads()
-        numba.set_num_threads(threads)
-        try:
-            yield threads
-        finally:
-            numba.set_num_threads(before)
-    finally:
-        held.release()
 
 
 class Pace:

@@ -139,8 +139,9 @@ def test_the_parser_reads_what_the_contract_lists() -> None:
 
 
 def test_cache_shows_and_clears_the_compiled_kernels(tmp_path: Path) -> None:
-    (tmp_path / "fastmlp").mkdir()
-    (tmp_path / "fastmlp" / "kernel.nbc").write_bytes(b"machine code")
+    folder = tmp_path / "fastmlp-kernels" / "0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "updates.sgd_update-140.py311.0123456789abcdef.nbc").write_bytes(b"machine code")
     shown = run("cache", NUMBA_CACHE_DIR=str(tmp_path))
     assert shown.stdout.startswith("1 files, 0.0 MB in ")
     cleared = run("cache", "--clear", NUMBA_CACHE_DIR=str(tmp_path))

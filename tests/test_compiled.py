@@ -86,6 +86,15 @@ def test_sizes_are_checked_in_compiled_code_too() -> None:
         outputs_of(compiled, zeros((2, 4), "float32"), zeros((1, 2), "float32"))
 
 
+def test_one_sample_has_one_row_of_outputs_and_many_have_many() -> None:
+    compiled = network([4, 2]).compiled()
+    for x, out in (((4,), (4, 2)), ((3, 4), (2,)), ((1, 3, 4), (1, 3, 2))):
+        outputs = np.full(out, np.nan, "float32")
+        with pytest.raises(kernels.KernelShapeError, match=r"(x|out): expected .* dimensions, got"):
+            outputs_of(compiled, np.zeros(x, "float32"), outputs)
+        assert np.isnan(outputs).all()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_few_samples_that_are_not_finite_are_refused(bad: float) -> None:
     x = np.zeros((2, 4))

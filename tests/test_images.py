@@ -109,6 +109,21 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         refused(tmp_path, str(odd), "an image")
 
 
+@pytest.mark.parametrize("other", ["train/007", "valid/007", "train/07"])
+def test_two_folders_of_one_number_are_refused_by_their_names(tmp_path: Path, other: str) -> None:
+    for name in ("train/3", "train/7", "valid/3", other):
+        put(tmp_path / name / "a.png", grey())
+    refused(tmp_path, str(tmp_path), "class 7", f"{Path(other).name} and 7")
+
+
+def test_names_of_digits_too_long_for_a_number_are_words(tmp_path: Path) -> None:
+    names = ["1" * 30, "2"]
+    for name in names:
+        for i in range(2):
+            put(tmp_path / name / f"{i}.png", grey())
+    assert load_image_folder(tmp_path).classes.tolist() == names
+
+
 def test_a_file_too_small_for_its_pixels_is_refused_before_they_have_memory(tmp_path: Path) -> None:
     path = tmp_path / "train" / "a" / "1.bmp"
     put(path, grey())

@@ -242,6 +242,12 @@ def test_shapes_that_do_not_fit_are_refused(draw: Any, said: str, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_the_record_at_the_start_alone_can_be_drawn(tmp_path: Path) -> None:
+    path = tmp_path / "history.png"
+    plot_history(path, [0.0], [0.5])
+    assert path.exists()
+
+
 def test_an_unknown_ending_is_an_error_that_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(FastMLPError, match=r"\.png, \.svg, \.pdf, got .*history\.doc"):
         plot_history(tmp_path / "history.doc", EPOCHS, LOSS)

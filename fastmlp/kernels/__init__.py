@@ -6,6 +6,10 @@ Sizes that do not fit raise `KernelShapeError` before anything is written. A ker
 thread that calls it and releases the GIL; `<name>_parallel` is its parallel twin and gives the
 same bits on any number of threads. The first call for a dtype compiles, and is cached on disk.
 
+Of the Python threads that call parallel twins at the same time one gets Numba's threads, the others
+run the serial kernel, as does a process forked from one that used them. In compiled code of your
+own a twin is a parallel region of your own: on the layer `workqueue`, see that it is the only one.
+
     products     dense, dense_sigmoid, dense_tanh, dense_relu, dense_softmax;
                  dense_backward_weights, dense_backward_biases, dense_backward_input
     activations  identity, sigmoid, tanh, relu, softmax; each with _backward; exp

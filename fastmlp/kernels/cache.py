@@ -16,14 +16,14 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import secrets
-import shutil
 import sys
 import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import llvmlite
 import numba
@@ -32,6 +32,10 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 __all__ = ["KernelCache", "cache_folder", "clear_cache", "fingerprint", "is_compiled"]
+
+# What the cache is made of: folders named by a fingerprint, and the files of `_Files` in them.
+_VERSION: Final = re.compile("[0-9a-f]{16}")
+_FILE: Final = re.compile(r".+\.[0-9a-f]{16}\.nbc(\.[0-9a-f]{16}\.tmp)?")
 
 
 @cache
@@ -58,7 +62,7 @@ def _user_cache() -> Path:
 def _candidates() -> list[Path]:
     """Return the folders to try, best first."""
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return [Path(os.environ["NUMBA_CACHE_DIR"]) / "fastmlp"]
+        return [Path(os.environ["NUMBA_CACHE_DIR"]) / "fastmlp-kernels"]
     folders = []
     with suppress(RuntimeError):  # no home directory
         folders.append(_user_cache() / "fastmlp" / "kernels")
@@ -90,13 +94,32 @@ def cache_folder() -> Path | None:
 
 
 def clear_cache() -> int:
-    """Delete all compiled kernels, of every version; return how many files there were."""
+    """Delete all compiled kernels, of every version; return how many files were deleted.
+
+    Only files and folders of the cache's own names: `NUMBA_CACHE_DIR` may be any folder.
+    """
     folder = cache_folder()
     if folder is None:
         return 0
-    count = sum(path.is_file() for path in folder.rglob("*"))
-    shutil.rmtree(folder, ignore_errors=True)
+    count = 0
+    for version in _inside(folder, _VERSION):
+        for path in _inside(version, _FILE):
+            with suppress(OSError):
+                path.unlink()
+                count += 1
+        with suppress(OSError):  # something else is in it, or it is a link
+            version.rmdir()
+    with suppress(OSError):
+        folder.rmdir()
     return count
+
+
+def _inside(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """Return what stands in a folder under such names; nothing where it cannot be read."""
+    try:
+        return [path for path in folder.iterdir() if names.fullmatch(path.name)]
+    except OSError:
+        return []
 
 
 class _Locator(_CacheLocator):

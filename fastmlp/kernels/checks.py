@@ -18,17 +18,20 @@ from fastmlp.kernels.target import checking_device
 
 __all__ = [
     "KernelShapeError",
+    "require_dimensions",
     "require_floats",
     "require_labels",
+    "require_one_or_two_dimensions",
     "require_same_shape",
     "require_size",
+    "require_step",
 ]
 
 Array = NDArray[Any]
 
 
 class KernelShapeError(InvalidValueError):
-    """The arrays given to a kernel do not fit together."""
+    """What was given to a kernel does not fit together."""
 
     def __str__(self) -> str:
         """Return argument, what was expected, and what came."""
@@ -48,10 +51,7 @@ def _require_floats(typing: Any, arrays: Any) -> Any:
     if {array.dtype for array in arrays} not in ({types.float32}, {types.float64}):
         raise numba.TypingError(f"expected {_FLOATS}, got {arrays}")
 
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return context.get_dummy_value()
-
-    return types.void(arrays), generate
+    return types.void(arrays), _nothing
 
 
 def _interpreted(arrays: tuple[Array, ...]) -> None:
@@ -60,7 +60,62 @@ def _interpreted(arrays: tuple[Array, ...]) -> None:
         raise TypeError(f"expected {_FLOATS}, got {[array.dtype.name for array in arrays]}")
 
 
-require_floats: Any = _interpreted if numba.config.DISABLE_JIT else _require_floats
+def _check_dimensions(argument: str, array: Any, count: Any) -> None:
+    """Raise KernelShapeError unless an array, or its type, has `count` dimensions.
+
+    count : a number, or an array (or its type) that has as many.
+    """
+    expected = getattr(count, "ndim", count)
+    if array.ndim != expected:
+        raise KernelShapeError(argument, expected, "dimensions", array.ndim)
+
+
+def _check_one_or_two(argument: str, array: Any) -> None:
+    """Raise KernelShapeError unless an array, or its type, has one dimension or two."""
+    if array.ndim not in (1, 2):
+        raise KernelShapeError(argument, "1 or 2", "dimensions", array.ndim)
+
+
+def _type_of_array(argument: str, given: Any) -> Any:
+    """Return the type of an array; refuse to compile for anything else."""
+    if not isinstance(given, types.Array):
+        raise numba.TypingError(f"{argument}: expected an array, got {given}")
+    return given
+
+
+def _nothing(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Generate no code."""
+    return context.get_dummy_value()
+
+
+# Numba knows the number of dimensions: a wrong one is refused before there is code that indexes it.
+
+
+@intrinsic(prefer_literal=True)
+def _require_dimensions(typing: Any, argument: Any, array: Any, count: Any) -> Any:
+    """Refuse to compile unless an array has as many dimensions as expected."""
+    name = getattr(argument, "literal_value", "an argument")
+    of = count.literal_value if isinstance(count, types.Literal) else _type_of_array(name, count)
+    _check_dimensions(name, _type_of_array(name, array), of)
+    return types.void(argument, array, count), _nothing
+
+
+@intrinsic(prefer_literal=True)
+def _require_one_or_two_dimensions(typing: Any, argument: Any, array: Any) -> Any:
+    """Refuse to compile unless an array has one dimension or two."""
+    name = getattr(argument, "literal_value", "an argument")
+    _check_one_or_two(name, _type_of_array(name, array))
+    return types.void(argument, array), _nothing
+
+
+if numba.config.DISABLE_JIT:
+    require_floats: Any = _interpreted
+    require_dimensions: Any = _check_dimensions
+    require_one_or_two_dimensions: Any = _check_one_or_two
+else:
+    require_floats = _require_floats
+    require_dimensions = _require_dimensions
+    require_one_or_two_dimensions = _require_one_or_two_dimensions
 
 
 @checking_device
@@ -84,9 +139,17 @@ def require_same_shape(argument: str, expected: Array, got: Array) -> None:
 @checking_device
 def require_labels(labels: Array, rows: int, classes: int) -> None:
     """Raise KernelShapeError unless labels, (n,) or (n, 1), are `rows` numbers in [0, classes)."""
+    require_one_or_two_dimensions("labels", labels)
     require_size("labels", "rows", rows, labels.shape[0])
     if labels.ndim == 2:
         require_size("labels", "columns", 1, labels.shape[1])
     for label in labels.flat:
         if label < 0 or label >= classes:
             raise KernelShapeError("labels", "a class below", classes, label)
+
+
+@checking_device
+def require_step(step: int) -> None:
+    """Raise KernelShapeError unless a step counts from 1: the bias correction divides by 0."""
+    if not step >= 1:
+        raise KernelShapeError("step", "at least", 1, step)

@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels.checks import require_size
+from fastmlp.kernels.checks import (
+    require_dimensions,
+    require_one_or_two_dimensions,
+    require_size,
+)
 from fastmlp.kernels.entries import forward_entries
 from fastmlp.kernels.layout import (
     ACTIVATION,
@@ -90,12 +94,12 @@ def predict(compiled: Any, x: Array, out: Array) -> None:
     compiled : CompiledNetwork
         From `Network.compiled()`; its memory is written.
     x : (n, n_in) or (n_in,), any real dtype, read
-    out : (n, n_out) or (n_out,), any real dtype, written
+    out : (n, n_out), or (n_out,) if x is (n_in,), any real dtype, written
 
     Raises
     ------
     KernelShapeError
-        A size does not fit.
+        A size or a number of dimensions does not fit.
 
     Examples
     --------
@@ -115,6 +119,8 @@ def predict(compiled: Any, x: Array, out: Array) -> None:
     >>> bool(np.isfinite(state).all())
     True
     """
+    require_one_or_two_dimensions("x", x)
+    require_dimensions("out", out, x)
     last = compiled.table.shape[0] - 1
     require_size("x", "features", compiled.table[0, INPUTS], x.shape[x.ndim - 1])
     require_size("out", "outputs", compiled.table[last, OUTPUTS], out.shape[out.ndim - 1])

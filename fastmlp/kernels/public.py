@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from fastmlp.kernels.pool import GuardedTwin
 from fastmlp.kernels.target import PANEL_BYTES, SCRATCH_ROWS, device, parallel_kernel
 
 __all__ = [
@@ -47,13 +48,15 @@ def parallel_twin(serial: Any) -> Any:
     body: Callable[..., Any] = getattr(serial, "py_func", serial)
     name = f"{body.__name__}_parallel"
     copy = FunctionType(body.__code__, body.__globals__, name, body.__defaults__)
-    copy.__qualname__ = name
+    copy.__qualname__, copy.__module__ = name, body.__module__
     copy.__annotations__ = body.__annotations__
     copy.__doc__ = (
         f"Parallel twin of `{body.__name__}`: the same arguments and the same bits, on Numba's\n"
-        "    threads, however many."
+        "    threads, however many. Called from Python while another Python thread uses them, or\n"
+        "    after a fork, it runs the serial kernel."
     )
-    return parallel_kernel(copy)
+    compiled = parallel_kernel(copy)
+    return compiled if numba.config.DISABLE_JIT else GuardedTwin(serial, compiled)
 
 
 @device

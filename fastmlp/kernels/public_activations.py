@@ -18,7 +18,7 @@ from fastmlp.kernels.activations import (
     derive_block,
     softmax_row,
 )
-from fastmlp.kernels.checks import require_floats, require_same_shape
+from fastmlp.kernels.checks import require_dimensions, require_floats, require_same_shape
 from fastmlp.kernels.public import blocks, parallel_twin
 from fastmlp.kernels.target import kernel
 from fastmlp.kernels.tile import fma
@@ -73,6 +73,7 @@ def exp(x: Array, out: Array) -> None:
     [[1.0, 2.718281828459045]]
     """
     require_floats((x, out))
+    require_dimensions("out", out, x)
     require_same_shape("out", x, out)
     for block in prange(blocks(out)):
         activate_block(np.int64(EXP), x, out, np.int64(block))
@@ -98,6 +99,7 @@ def identity(x: Array, out: Array) -> None:
     [[0.0, 1.0]]
     """
     require_floats((x, out))
+    require_dimensions("out", out, x)
     require_same_shape("out", x, out)
     for block in prange(blocks(out)):
         activate_block(np.int64(IDENTITY), x, out, np.int64(block))
@@ -123,6 +125,7 @@ def sigmoid(x: Array, out: Array) -> None:
     [[0.5, 1.0]]
     """
     require_floats((x, out))
+    require_dimensions("out", out, x)
     require_same_shape("out", x, out)
     for block in prange(blocks(out)):
         activate_block(np.int64(SIGMOID), x, out, np.int64(block))
@@ -148,6 +151,7 @@ def tanh(x: Array, out: Array) -> None:
     [[0.0, 1.0]]
     """
     require_floats((x, out))
+    require_dimensions("out", out, x)
     require_same_shape("out", x, out)
     for block in prange(blocks(out)):
         activate_block(np.int64(TANH), x, out, np.int64(block))
@@ -177,6 +181,7 @@ def relu(x: Array, out: Array) -> None:
     [[0.0, 3.0]]
     """
     require_floats((x, out))
+    require_dimensions("out", out, x)
     require_same_shape("out", x, out)
     for block in prange(blocks(out)):
         activate_block(np.int64(RELU), x, out, np.int64(block))
@@ -203,6 +208,8 @@ def identity_backward(activations: Array, delta: Array, out: Array) -> None:
     [[2.0, 2.0]]
     """
     require_floats((activations, delta, out))
+    require_dimensions("delta", delta, activations)
+    require_dimensions("out", out, activations)
     require_same_shape("delta", activations, delta)
     require_same_shape("out", activations, out)
     for block in prange(blocks(out)):
@@ -230,6 +237,8 @@ def sigmoid_backward(activations: Array, delta: Array, out: Array) -> None:
     [[0.5, 0.0]]
     """
     require_floats((activations, delta, out))
+    require_dimensions("delta", delta, activations)
+    require_dimensions("out", out, activations)
     require_same_shape("delta", activations, delta)
     require_same_shape("out", activations, out)
     for block in prange(blocks(out)):
@@ -257,6 +266,8 @@ def tanh_backward(activations: Array, delta: Array, out: Array) -> None:
     [[1.5, 0.0]]
     """
     require_floats((activations, delta, out))
+    require_dimensions("delta", delta, activations)
+    require_dimensions("out", out, activations)
     require_same_shape("delta", activations, delta)
     require_same_shape("out", activations, out)
     for block in prange(blocks(out)):
@@ -284,6 +295,8 @@ def relu_backward(activations: Array, delta: Array, out: Array) -> None:
     [[2.0, 2.0]]
     """
     require_floats((activations, delta, out))
+    require_dimensions("delta", delta, activations)
+    require_dimensions("out", out, activations)
     require_same_shape("delta", activations, delta)
     require_same_shape("out", activations, out)
     for block in prange(blocks(out)):
@@ -314,6 +327,8 @@ def softmax(x: Array, out: Array) -> None:
     [[0.5, 0.5], [1.0, 0.0]]
     """
     require_floats((x, out))
+    require_dimensions("x", x, 2)
+    require_dimensions("out", out, 2)
     require_same_shape("out", x, out)
     rows = x.shape[0] if x.shape[1] > 0 else 0
     for r in prange(rows):
@@ -348,6 +363,9 @@ def softmax_backward(probabilities: Array, delta: Array, out: Array) -> None:
     [[1.0, -1.0]]
     """
     require_floats((probabilities, delta, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("delta", delta, 2)
+    require_dimensions("out", out, 2)
     require_same_shape("delta", probabilities, delta)
     require_same_shape("out", probabilities, out)
     for r in prange(probabilities.shape[0]):

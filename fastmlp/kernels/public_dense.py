@@ -9,7 +9,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from fastmlp.kernels.activations import IDENTITY, RELU, SIGMOID, TANH, softmax_row
-from fastmlp.kernels.checks import require_floats, require_size
+from fastmlp.kernels.checks import require_dimensions, require_floats, require_size
 from fastmlp.kernels.dense import INPUT_ROWS, dense_part, input_part, weights_part
 from fastmlp.kernels.public import parallel_twin, part_bounds, parts
 from fastmlp.kernels.target import device, kernel
@@ -39,6 +39,10 @@ Array = NDArray[Any]
 @device
 def require_dense(x: Array, w: Array, b: Array, out: Array) -> None:
     """Raise KernelShapeError unless the arrays of a dense layer fit together."""
+    require_dimensions("x", x, 2)
+    require_dimensions("w", w, 2)
+    require_dimensions("b", b, 1)
+    require_dimensions("out", out, 2)
     require_size("w", "rows", x.shape[1], w.shape[0])
     require_size("b", "elements", w.shape[1], b.shape[0])
     require_size("out", "rows", x.shape[0], out.shape[0])
@@ -223,6 +227,9 @@ def dense_backward_weights(x: Array, delta: Array, out: Array) -> None:
     [[3.0], [6.0]]
     """
     require_floats((x, delta, out))
+    require_dimensions("x", x, 2)
+    require_dimensions("delta", delta, 2)
+    require_dimensions("out", out, 2)
     require_size("delta", "rows", x.shape[0], delta.shape[0])
     require_size("out", "rows", x.shape[1], out.shape[0])
     require_size("out", "columns", delta.shape[1], out.shape[1])
@@ -254,6 +261,8 @@ def dense_backward_biases(delta: Array, out: Array) -> None:
     [4.0, 6.0]
     """
     require_floats((delta, out))
+    require_dimensions("delta", delta, 2)
+    require_dimensions("out", out, 1)
     require_size("out", "elements", delta.shape[1], out.shape[0])
     for part in prange(parts(out.shape[0])):
         left, right = part_bounds(out.shape[0], np.int64(part))
@@ -289,6 +298,9 @@ def dense_backward_input(delta: Array, w: Array, out: Array) -> None:
     [[3.0, 6.0]]
     """
     require_floats((delta, w, out))
+    require_dimensions("delta", delta, 2)
+    require_dimensions("w", w, 2)
+    require_dimensions("out", out, 2)
     require_size("w", "columns", delta.shape[1], w.shape[1])
     require_size("out", "rows", delta.shape[0], out.shape[0])
     require_size("out", "columns", w.shape[0], out.shape[1])

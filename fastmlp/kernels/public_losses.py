@@ -14,6 +14,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from fastmlp.kernels.checks import (
+    require_dimensions,
     require_floats,
     require_labels,
     require_same_shape,
@@ -81,6 +82,8 @@ def cross_entropy(probabilities: Array, labels: Array, out: Array) -> None:
     [-0.0, 0.6931]
     """
     require_floats((probabilities, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("out", out, 1)
     require_labels(labels, probabilities.shape[0], probabilities.shape[1])
     require_size("out", "rows", probabilities.shape[0], out.shape[0])
     floor = out.dtype.type(smallest_normal(out))
@@ -110,6 +113,8 @@ def cross_entropy_backward(probabilities: Array, labels: Array, out: Array) -> N
     [[0.25, -0.25]]
     """
     require_floats((probabilities, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("out", out, 2)
     require_labels(labels, probabilities.shape[0], probabilities.shape[1])
     require_same_shape("out", probabilities, out)
     for r in prange(out.shape[0]):
@@ -156,6 +161,9 @@ def binary_cross_entropy(probabilities: Array, targets: Array, out: Array) -> No
     [0.9808]
     """
     require_floats((probabilities, targets, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 1)
     require_same_shape("targets", probabilities, targets)
     require_size("out", "rows", probabilities.shape[0], out.shape[0])
     for r in prange(out.shape[0]):
@@ -183,6 +191,9 @@ def binary_cross_entropy_backward(probabilities: Array, targets: Array, out: Arr
     [[-0.5, 0.25]]
     """
     require_floats((probabilities, targets, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 2)
     require_same_shape("targets", probabilities, targets)
     require_same_shape("out", probabilities, out)
     for r in prange(out.shape[0]):
@@ -226,6 +237,9 @@ def squared_error(outputs: Array, targets: Array, out: Array) -> None:
     [5.0]
     """
     require_floats((outputs, targets, out))
+    require_dimensions("outputs", outputs, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 1)
     require_same_shape("targets", outputs, targets)
     require_size("out", "rows", outputs.shape[0], out.shape[0])
     for r in prange(out.shape[0]):
@@ -253,6 +267,9 @@ def squared_error_backward(outputs: Array, targets: Array, out: Array) -> None:
     [[4.0, -2.0]]
     """
     require_floats((outputs, targets, out))
+    require_dimensions("outputs", outputs, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 2)
     require_same_shape("targets", outputs, targets)
     require_same_shape("out", outputs, out)
     for r in prange(out.shape[0]):
@@ -297,6 +314,9 @@ def mnist_loss(probabilities: Array, targets: Array, out: Array) -> None:
     [0.375]
     """
     require_floats((probabilities, targets, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 1)
     require_same_shape("targets", probabilities, targets)
     require_size("out", "rows", probabilities.shape[0], out.shape[0])
     for r in prange(out.shape[0]):
@@ -324,6 +344,9 @@ def mnist_loss_backward(probabilities: Array, targets: Array, out: Array) -> Non
     [[-0.5, 0.5]]
     """
     require_floats((probabilities, targets, out))
+    require_dimensions("probabilities", probabilities, 2)
+    require_dimensions("targets", targets, 2)
+    require_dimensions("out", out, 2)
     require_same_shape("targets", probabilities, targets)
     require_same_shape("out", probabilities, out)
     slope = out.dtype.type(1) / out.dtype.type(out.shape[1])

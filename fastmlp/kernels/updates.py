@@ -20,9 +20,14 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from fastmlp.kernels.checks import require_floats, require_same_shape
+from fastmlp.kernels.checks import (
+    require_dimensions,
+    require_floats,
+    require_same_shape,
+    require_step,
+)
 from fastmlp.kernels.memory import out_of_line
-from fastmlp.kernels.public import block_bounds, blocks, parallel_twin
+from fastmlp.kernels.public import block_bounds, blocks, flat, is_contiguous, parallel_twin
 from fastmlp.kernels.target import device, kernel
 from fastmlp.kernels.tile import fma
 
@@ -120,17 +125,51 @@ def apply_update(
 
 
 @device
-def update_block(
+def update_span(
     rule: int, rate: float, beta_1: float, beta_2: float, epsilon: float, shrink: float,
-    gradient: Array, parameters: Array, state_1: Array, state_2: Array, block: int,
+    gradient: Array, parameters: Array, state_1: Array, state_2: Array, start: int, stop: int,
 ) -> None:  # fmt: skip
-    """Apply one rule to one of `blocks(parameters)`."""
-    start, stop = block_bounds(parameters, block)
+    """Apply one rule to the elements [start, stop) of arrays of shape (n,)."""
     columns = stop - start
     apply_update(
         rule, rate, beta_1, beta_2, epsilon, 0.0, shrink, np.int64(1), columns, gradient, start,
         columns, parameters, start, columns, state_1, state_2,
     )  # fmt: skip
+
+
+@device
+def update_block(
+    rule: int, rate: float, beta_1: float, beta_2: float, epsilon: float, shrink: float,
+    gradient: Array, parameters: Array, state_1: Array, state_2: Array, block: int,
+) -> None:  # fmt: skip
+    """Apply one rule to one of `blocks(parameters)`.
+
+    gradient, parameters, state_1, state_2 : (n,) or (n, m), all of one shape.
+    """
+    start, stop = block_bounds(parameters, block)
+    if parameters.ndim == 1:
+        update_span(
+            rule, rate, beta_1, beta_2, epsilon, shrink, gradient, parameters, state_1, state_2,
+            start, stop,
+        )  # fmt: skip
+    elif (
+        is_contiguous(parameters) and is_contiguous(gradient) and is_contiguous(state_1)
+        and is_contiguous(state_2)
+    ):  # fmt: skip
+        update_span(
+            rule, rate, beta_1, beta_2, epsilon, shrink, flat(gradient), flat(parameters),
+            flat(state_1), flat(state_2), start, stop,
+        )  # fmt: skip
+    else:
+        columns = parameters.shape[1]
+        while start < stop:
+            row = start // columns
+            left, right = start - row * columns, min(columns, stop - row * columns)
+            update_span(
+                rule, rate, beta_1, beta_2, epsilon, shrink, gradient[row], parameters[row],
+                state_1[row], state_2[row], left, right,
+            )  # fmt: skip
+            start += right - left
 
 
 @kernel
@@ -139,8 +178,8 @@ def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None
 
     Parameters
     ----------
-    parameters : (n,), float32 or float64, updated; w
-    gradient : (n,), the dtype of parameters, read; g
+    parameters : (n,) or (n, m), float32 or float64, updated; w
+    gradient : the shape and dtype of parameters, read; g
     learning_rate : float
         η.
 
@@ -152,6 +191,7 @@ def sgd_update(parameters: Array, gradient: Array, learning_rate: float) -> None
     [0.5, 1.0]
     """
     require_floats((parameters, gradient))
+    require_dimensions("gradient", gradient, parameters)
     require_same_shape("gradient", parameters, gradient)
     for block in prange(blocks(parameters)):
         update_block(
@@ -171,9 +211,9 @@ def momentum_update(
 
     Parameters
     ----------
-    parameters : (n,), float32 or float64, updated; w
-    gradient : (n,), the dtype of parameters, read; g
-    velocity : (n,), the dtype of parameters, updated; v, zero at first
+    parameters : (n,) or (n, m), float32 or float64, updated; w
+    gradient : the shape and dtype of parameters, read; g
+    velocity : the shape and dtype of parameters, updated; v, zero at first
     learning_rate, momentum : float
         η and µ. Polyak 1964.
 
@@ -185,6 +225,8 @@ def momentum_update(
     ([0.5], [-0.5])
     """
     require_floats((parameters, gradient, velocity))
+    require_dimensions("gradient", gradient, parameters)
+    require_dimensions("velocity", velocity, parameters)
     require_same_shape("gradient", parameters, gradient)
     require_same_shape("velocity", parameters, velocity)
     for block in prange(blocks(parameters)):
@@ -205,9 +247,9 @@ def nesterov_update(
 
     Parameters
     ----------
-    parameters : (n,), float32 or float64, updated; w
-    gradient : (n,), the dtype of parameters, read; g
-    velocity : (n,), the dtype of parameters, updated; v, zero at first
+    parameters : (n,) or (n, m), float32 or float64, updated; w
+    gradient : the shape and dtype of parameters, read; g
+    velocity : the shape and dtype of parameters, updated; v, zero at first
     learning_rate, momentum : float
         η and µ. Nesterov 1983, as scikit-learn does it.
 
@@ -219,6 +261,8 @@ def nesterov_update(
     ([0.25], [-0.5])
     """
     require_floats((parameters, gradient, velocity))
+    require_dimensions("gradient", gradient, parameters)
+    require_dimensions("velocity", velocity, parameters)
     require_same_shape("gradient", parameters, gradient)
     require_same_shape("velocity", parameters, velocity)
     for block in prange(blocks(parameters)):
@@ -241,9 +285,9 @@ def adam_update(
 
     Parameters
     ----------
-    parameters : (n,), float32 or float64, updated; w
-    gradient : (n,), the dtype of parameters, read; g
-    first_moment, second_moment : (n,), the dtype of parameters, updated; m and v, zero at first
+    parameters : (n,) or (n, m), float32 or float64, updated; w
+    gradient : the shape and dtype of parameters, read; g
+    first_moment, second_moment : the shape and dtype of parameters, updated; m and v, zero at first
     step : int
         t, counting from 1.
     learning_rate, beta_1, beta_2, epsilon : float
@@ -257,9 +301,13 @@ def adam_update(
     ([0.5], [0.2], [0.004])
     """
     require_floats((parameters, gradient, first_moment, second_moment))
+    require_dimensions("gradient", gradient, parameters)
+    require_dimensions("first_moment", first_moment, parameters)
+    require_dimensions("second_moment", second_moment, parameters)
     require_same_shape("gradient", parameters, gradient)
     require_same_shape("first_moment", parameters, first_moment)
     require_same_shape("second_moment", parameters, second_moment)
+    require_step(step)
     rate = adam_rate(learning_rate, beta_1, beta_2, step)
     for block in prange(blocks(parameters)):
         update_block(
@@ -281,9 +329,9 @@ def adamw_update(
 
     Parameters
     ----------
-    parameters : (n,), float32 or float64, updated; w
-    gradient : (n,), the dtype of parameters, read; g
-    first_moment, second_moment : (n,), the dtype of parameters, updated; m and v, zero at first
+    parameters : (n,) or (n, m), float32 or float64, updated; w
+    gradient : the shape and dtype of parameters, read; g
+    first_moment, second_moment : the shape and dtype of parameters, updated; m and v, zero at first
     step : int
         t, counting from 1.
     learning_rate, beta_1, beta_2, epsilon, weight_decay : float
@@ -297,9 +345,13 @@ def adamw_update(
     ([0.25], [0.2], [0.004])
     """
     require_floats((parameters, gradient, first_moment, second_moment))
+    require_dimensions("gradient", gradient, parameters)
+    require_dimensions("first_moment", first_moment, parameters)
+    require_dimensions("second_moment", second_moment, parameters)
     require_same_shape("gradient", parameters, gradient)
     require_same_shape("first_moment", parameters, first_moment)
     require_same_shape("second_moment", parameters, second_moment)
+    require_step(step)
     rate = adam_rate(learning_rate, beta_1, beta_2, step)
     for block in prange(blocks(parameters)):
         update_block(

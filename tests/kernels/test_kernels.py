@@ -9,6 +9,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import pickle
 
 import numba
 import numpy as np
@@ -103,8 +104,9 @@ def test_parallel_twin_gives_the_same_bits(name):
         serial = entry.results(run(entry.kernel, arguments))
         for count in threads:
             numba.set_num_threads(count)
-            parallel = entry.results(run(entry.parallel, arguments))
-            assert all(map(same_bits, serial, parallel)), f"{size}, {count} threads"
+            for kernel in (entry.parallel, entry.parallel.compiled):  # what Python and Numba call
+                parallel = entry.results(run(kernel, arguments))
+                assert all(map(same_bits, serial, parallel)), f"{size}, {count} threads"
 
 
 def strided(array):
@@ -176,6 +178,30 @@ def test_called_from_a_users_compiled_function():
 
 
 @compiled
+def test_a_parallel_twin_in_a_users_compiled_function():
+    """By whatever name it is known there; and it can be pickled and looked at."""
+    twin = kernels.sigmoid_parallel
+
+    @numba.njit
+    def caller(x, out):
+        kernels.sigmoid_parallel(x, out)
+        twin(out, out)
+
+    x = np.linspace(-3, 3, 600, dtype="f").reshape(20, 30)
+    expected, out = np.empty_like(x), np.empty_like(x)
+    kernels.sigmoid(x, expected)
+    kernels.sigmoid(expected, expected)
+    caller(x, out)
+    assert same_bits(out, expected)
+    assert pickle.loads(pickle.dumps(twin)) is twin
+    assert twin.signatures
+    assert list(inspect.signature(twin).parameters) == ["x", "out"]
+    kernels.sigmoid_parallel(x=x, out=out)
+    kernels.sigmoid_parallel(out, out=out)
+    assert same_bits(out, expected)
+
+
+@compiled
 def test_shape_error_reaches_a_compiled_caller():
     @numba.njit
     def caller(x, out):
@@ -214,8 +240,91 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_written(name):
                 np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_another_number_of_dimensions_is_refused_and_nothing_is_written(name):
+    entry = REGISTRY[name]
+    arguments = entry.arguments(Size(3, 3, 3), "float32")
+    parameters = [*inspect.signature(entry.reference).parameters, "out"]
+    for i, a in enumerate(arguments):
+        if not isinstance(a, np.ndarray):
+            continue
+        others = [a[..., None], a[..., None, None], a[0]] if a.ndim == 2 else [a[:, None], a[None]]
+        if i == 1 and name.startswith("cross_entropy"):
+            others = [a[:, None, None]]  # a column of labels may be given
+        for other in others:
+            if other.ndim == 0:
+                continue
+            given = [b.copy() if isinstance(b, np.ndarray) else b for b in arguments]
+            given[i] = other.copy()
+            before = [b.copy() if isinstance(b, np.ndarray) else b for b in given]
+            with pytest.raises(KernelShapeError, match=r"expected .* dimensions, got \d") as error:
+                entry.kernel(*given)
+            assert str(error.value).split(":")[0] in parameters
+            for b, c in zip(given, before, strict=True):
+                np.testing.assert_array_equal(b, c)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("adam", "adamw"))])
+def test_steps_count_from_one(name):
+    arguments = REGISTRY[name].arguments(Size(1, 2, 2), "float32")
+    for step in (0, -1):
+        arguments[4] = step
+        given = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        with pytest.raises(KernelShapeError, match=f"step: expected at least 1, got {step}"):
+            REGISTRY[name].kernel(*given)
+        np.testing.assert_array_equal(given[0], arguments[0])
+
+
+UPDATES = [name for name in NAMES if REGISTRY[name].updated]
+UPDATES_SLOW = [pytest.param(n, marks=pytest.mark.slow) if n in ALIKE else n for n in UPDATES]
+
+
+@pytest.mark.parametrize("name", UPDATES_SLOW)
+def test_an_update_of_matrices_gives_the_bits_of_vectors(name):
+    """Of any layout, and in more than one block, whose bounds lie within rows."""
+    entry = REGISTRY[name]
+    for size in (Size(1, 5, 3), *([Size(1, 70, 101), Size(1, 3, 3000)] if JIT else [])):
+        arguments = entry.arguments(size, "float32")
+        expected = entry.results(run(entry.kernel, arguments))
+        shape = size[1:]
+        choices = [[make] * len(arguments) for make in (np.array, *LAYOUTS)]
+        choices += [[LAYOUTS[(i + s) % 4] for i in range(len(arguments))] for s in range(4)]
+        for choice in choices:
+            given = [
+                make(a.reshape(shape)) if isinstance(a, np.ndarray) else a
+                for make, a in zip(choice, arguments, strict=True)
+            ]
+            entry.kernel(*given)
+            for got, want in zip(entry.results(given), expected, strict=True):
+                assert same_bits(np.ascontiguousarray(got).reshape(-1), want), choice
+
+
+@compiled
+@pytest.mark.parametrize("name", UPDATES_SLOW)
+def test_a_parallel_update_of_matrices_gives_the_same_bits(name):
+    entry = REGISTRY[name]
+    arguments = [
+        a.reshape(70, 101) if isinstance(a, np.ndarray) else a
+        for a in entry.arguments(Size(1, 70, 101), "float32")
+    ]
+    serial = entry.results(run(entry.kernel, arguments))
+    assert all(map(same_bits, serial, entry.results(run(entry.parallel, arguments))))
+
+
+def test_an_update_of_some_rows_leaves_the_others():
+    weights = np.zeros((7, 5), "f")
+    for rows in (weights[2:4], weights[:, 1:3], weights[::3]):
+        weights[:] = 0
+        kernels.sgd_update(rows, np.full(rows.shape, -1, "f"), 1.0)
+        assert (rows == 1).all()
+        assert weights.sum() == rows.size
+
+
 @compiled
 def test_parallel_twin_refuses_the_same():
+    entry = REGISTRY["sgd_update"]
+    with pytest.raises(KernelShapeError, match="gradient: expected 2 dimensions, got 1"):
+        entry.parallel(np.zeros((4, 2), "f"), np.zeros(4, "f"), 0.1)
     entry = REGISTRY["sigmoid"]
     with pytest.raises(KernelShapeError, match="out: expected 4 rows, got 3"):
         entry.parallel(np.zeros((4, 2), "f"), np.zeros((3, 2), "f"))

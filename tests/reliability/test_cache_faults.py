@@ -181,8 +181,59 @@ def test_a_cache_folder_of_another_user_is_not_used(place: Path) -> None:
     """Its files are code."""
     if os.name != "posix" or os.getuid() != 0:
         pytest.skip("gives a folder away as the superuser can")
-    given = place / "fastmlp"
+    given = place / "fastmlp-kernels"
     given.mkdir(mode=0o777)
     os.chown(given, NOBODY, NOBODY)
     text = "from fastmlp.kernels.cache import cache_folder\nassert cache_folder() is None"
     assert run(text, NUMBA_CACHE_DIR=str(place)) == ""
+
+
+CLEAR = """
+from fastmlp.kernels.cache import clear_cache
+count = clear_cache()
+"""
+
+
+def test_clearing_leaves_what_is_not_of_the_cache(place: Path) -> None:
+    """`NUMBA_CACHE_DIR` may be a home folder, with a clone of fastmlp and much else in it."""
+    kernels = place / "fastmlp-kernels"
+    kept = [
+        place / "fastmlp" / "0123456789abcdef" / "kernel.nbc",
+        place / "fastmlp" / "README.md",
+        kernels / "notes.txt",
+        kernels / "src" / "f.0123456789abcdef.nbc",
+        kernels / "0123456789abcdef" / "thesis.txt",
+        kernels / "0123456789abcdef" / "other.nbc",
+        kernels / "0123456789abcdef" / "f.0123456789abcdef.nbc.d" / "file",
+    ]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    run(SMALL, NUMBA_CACHE_DIR=str(place))
+    part = kernels / "0123456789abcdef" / "f.0123456789abcdef.nbc.fedcba9876543210.tmp"
+    part.write_bytes(b"left by a process that was killed")
+    before = {path for path in place.rglob("*") if path.is_file()}
+    run(CLEAR + "assert count == " + str(len(before) - len(kept)), NUMBA_CACHE_DIR=str(place))
+    assert {path for path in place.rglob("*") if path.is_file()} == set(kept)
+    assert run(SMALL + "assert hits == 0", NUMBA_CACHE_DIR=str(place)) == ""
+
+
+def test_clearing_leaves_nothing_behind_where_nothing_else_is(place: Path) -> None:
+    run(SMALL, NUMBA_CACHE_DIR=str(place / "cache"))
+    run(CLEAR, NUMBA_CACHE_DIR=str(place / "cache"))
+    assert not list((place / "cache").iterdir())
+
+
+def test_clearing_a_folder_that_is_a_link_deletes_the_files_it_counts(place: Path) -> None:
+    (place / "elsewhere").mkdir()
+    (place / "cache").mkdir()
+    try:
+        (place / "cache" / "fastmlp-kernels").symlink_to(place / "elsewhere")
+    except OSError:
+        pytest.skip("no links here")
+    run(SMALL, NUMBA_CACHE_DIR=str(place / "cache"))
+    files = [path for path in (place / "elsewhere").rglob("*") if path.is_file()]
+    text = CLEAR + f"assert count == {len(files)} > 0"
+    run(text, NUMBA_CACHE_DIR=str(place / "cache"))
+    assert not list((place / "elsewhere").iterdir())
+    run(CLEAR + "assert count == 0", NUMBA_CACHE_DIR=str(place / "cache"))

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastmlp
+import fastmlp.plot
 from fastmlp.errors import FastMLPError
 from fastmlp.files import load_file, load_inputs, load_named
 from fastmlp.idx import read_idx, write_idx
@@ -94,7 +95,40 @@ def gradients(place: int, value: Any) -> Any:
     return tuple(parts)
 
 
+def race(**arguments: Any) -> Any:
+    whole = {"network": network(), "x": X, "y": Y, "batch_sizes": (4,), "max_seconds": 0.01}
+    return fastmlp.race(**(whole | arguments))
+
+
+def drawn(name: str, **whole: Any) -> Callable[..., Any]:
+    """Return one of the functions that draw, with right arguments."""
+    function = getattr(fastmlp.plot, name)
+    return lambda **arguments: function(**({"path": "picture.svg"} | whole | arguments))
+
+
+def recorded() -> fastmlp.History:
+    history = fastmlp.History()
+    history.record(epochs=1, steps=4, seconds=0.1, loss=0.25)
+    return history
+
+
+def raced() -> fastmlp.Race:
+    result = fastmlp.Race()
+    result.histories["full"] = recorded()
+    return result
+
+
 DATA = {"x": X, "y": Y}
+plot_history = drawn("plot_history", epochs=[1, 2], loss=[0.5, 0.25])
+plot_curves = drawn("plot_curves", curves={"a": ([0, 1], [2, 3])}, x="t (s)", y="v (m/s)")
+plot_images = drawn("plot_images", images=np.zeros((2, 3, 3)))
+plot_values = drawn("plot_values", image=np.zeros((3, 3)))
+NOT_NUMBERS: list[Any] = [
+    *NOTHING, None, ["a", "b"], [[1], [2, 3]], [1j, 2], [None, 1.0], [10**400, 1],
+    np.zeros(2, "M8[s]"),
+]  # fmt: skip
+COLUMN = [*NOT_NUMBERS, 3, [[1.0, 2.0]], [1.0], [1.0, 2.0, 3.0]]
+PICTURES: list[Any] = [3, None, 1.5, b"", b"a.png", object(), [], {}, "", "a.doc", "\0.png"]
 evaluate, gradient = method("evaluate", **DATA), method("gradients", **DATA)
 # (function, argument, wrong values, its name in the message if another)
 TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
@@ -173,6 +207,48 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
         *NOTHING, None, 3, [[1], [2, 3]], X.astype("f2"), Y.astype(complex), np.array(1.0)],
         "array"),
     (fastmlp.datasets.load_digits, "seed", COUNTS, "seed"),
+    (fastmlp.datasets.load_image_folder, "path", [3, None, 1.5, object(), b"bytes", [], "\0"],
+     "path"),
+    (fastmlp.datasets.load_image_folder, "path", ["no/such/folder"], ""),
+    (fastmlp.datasets.hold_out, "labels", [
+        *NOTHING, None, 3, [[1, 2]], [[1], [2, 3]], [None, 1], np.zeros(3, complex)], "labels"),
+    (lambda seed: fastmlp.datasets.hold_out(Y, seed=seed), "seed", COUNTS, "seed"),
+    (race, "network", [*NOTHING, None, 3], "network"),
+    (race, "x", MATRICES, "x|y"),
+    (race, "y", LABELS, "y"),
+    (race, "batch_sizes", [
+        3, None, 1.5, "32", b"32", object(), np.array(3), [], [0], [-1], [1.5], ["4"], [True],
+        [4, 4], {"a": 1}, lambda: None], "batch_sizes"),
+    (race, "max_seconds", [*NUMBERS, None, 0], "max_seconds"),
+    (race, "loss", [*WORDS, "mnist_loss"], "loss"),
+    (race, "optimizer", [*NOTHING, 3, fastmlp.SGD], "optimizer"),
+    (race, "clock", [*WORDS, None], "clock"),
+    (race, "points", [*POSITIVE, None], "points"),
+    (race, "watch", [3, "word", [], object()], "watch"),
+    (lambda path: recorded().plot(path), "path", PICTURES, "path|plot"),
+    (lambda path: raced().plot(path), "path", PICTURES, "path|plot"),
+    (plot_history, "path", PICTURES, "path|plot"),
+    (plot_history, "epochs", [*COLUMN, [np.nan, 1], [np.inf, 1], [-1, 0]], "epochs|loss"),
+    (plot_history, "loss", COLUMN, "loss"),
+    (plot_history, "validation_loss", COLUMN, "validation_loss"),
+    (plot_history, "accuracy", COLUMN, "accuracy"),
+    (plot_history, "validation_accuracy", COLUMN, "validation_accuracy"),
+    (plot_curves, "path", PICTURES, "path|plot"),
+    (plot_curves, "curves", [
+        *NOTHING[:3], *NOTHING[4:], None, 3, {}, {"a": 3}, {"a": "word"}, {"a": ([1], [1], [1])},
+        {3: ([1], [1])}, {"a": ([1, 2], [1])}, {"a": ([1], ["b"])}, {"a": ([[1]], [1])},
+        {"a": (None, [1])}, {str(i): ([1], [1]) for i in range(7)}], "curves"),
+    (plot_curves, "x", [3, None, b"t", []], "x"),
+    (plot_curves, "y", [3, None, b"v", []], "y"),
+    (plot_curves, "points", [3, None, "a", b"a", [3]], "points"),
+    (plot_images, "path", PICTURES, "path|plot"),
+    (plot_images, "images", [
+        *NOT_NUMBERS, 3, X, np.zeros((0, 3, 3)), np.full((2, 3, 3), np.nan)], "images"),
+    (plot_images, "titles", [3, None, "ab", b"ab", ["a"], ["a", 3]], "titles"),
+    (plot_images, "columns", [-1, 0, 1.5, "2", True, [2], 10**9, 10**400], "columns"),
+    (plot_images, "scale", [3, None, b"s", []], "scale"),
+    (plot_values, "path", PICTURES, "path|plot"),
+    (plot_values, "image", [*NOT_NUMBERS, 3, Y, np.zeros((0, 3)), np.zeros((33, 3))], "image"),
 ]  # fmt: skip
 
 CASES = [

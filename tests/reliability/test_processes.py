@@ -65,6 +65,52 @@ print(child(0))
     assert script(text, NUMBA_THREADING_LAYER=layer) == f"{[True] * 6}\nTrue\n"
 
 
+TWINS = """
+import concurrent.futures as futures
+import numba
+from fastmlp import kernels
+w, b = np.ones((200, 300), "f"), np.zeros(300, "f")
+expected = np.empty((1000, 300), "f")
+kernels.dense(x, w, b, expected)
+def work(number):
+    out = np.empty_like(expected)
+    for _ in range(20):
+        out[:] = 0
+        kernels.dense_parallel(x, w, b, out)
+        if not np.array_equal(out, expected):
+            return False
+    return True
+before = numba.get_num_threads()
+print(work(0))
+"""
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_four_threads_call_a_parallel_kernel(script: Callable[..., str], layer: str) -> None:
+    """And a training runs beside them."""
+    text = """
+with futures.ThreadPoolExecutor(5) as pool:
+    jobs = [pool.submit(work, number) for number in range(4)] + [pool.submit(trained, network())]
+    same = all(job.result() for job in jobs)
+print(same, numba.threading_layer(), numba.get_num_threads() == before)
+"""
+    expected = f"True\nTrue {layer} True\n"
+    assert script(TWINS + text, NUMBA_THREADING_LAYER=layer) == expected
+
+
+@needs_fork
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_forked_child_calls_a_parallel_kernel(script: Callable[..., str], layer: str) -> None:
+    text = """
+import multiprocessing
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map_async(work, range(4)).get(60))
+print(work(0))
+"""
+    expected = f"True\n{[True] * 4}\nTrue\n"
+    assert script(TWINS + text, NUMBA_THREADING_LAYER=layer) == expected
+
+
 GRANTED = """
 from joblib import Parallel, delayed, parallel_config
 expected = trained(network()).parameters()
