@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp.cli.parser import build_parser
+from fastmlp.cli.streams import say
 from fastmlp.errors import FastMLPError
 
 __all__ = ["main"]
@@ -55,14 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         except (FastMLPError, OSError, MemoryError) as error:
-            _say(f"fastmlp: error: {error or type(error).__name__}")
+            say(f"fastmlp: error: {error or type(error).__name__}")
             return MISTAKE
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say(f"fastmlp: warning: {message}")
-
-
-def _say(text: str) -> None:
-    """Print one line to standard error, whatever the text holds."""
-    print(" ".join(text.splitlines()), file=sys.stderr, flush=True)
+    say(f"fastmlp: warning: {message}")

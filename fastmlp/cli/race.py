@@ -7,14 +7,8 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from fastmlp.cli.train import (
-    build_network,
-    build_optimizer,
-    check_outputs,
-    loss_words,
-    number,
-    whole,
-)
+from fastmlp.cli.outputs import Saved, check_outputs, save_each
+from fastmlp.cli.train import build_network, build_optimizer, loss_words, number, whole
 from fastmlp.errors import invalid
 
 if TYPE_CHECKING:
@@ -65,13 +59,13 @@ def race(arguments: Namespace) -> int:
         )
     except KeyboardInterrupt:
         interrupted = True
-    saved = _save(arguments, seen[0]) if seen else {}
+    saved = _save(arguments, seen[0]) if seen else Saved({}, [])
     if interrupted:
-        listing = "".join(f"; {what} saved to {path}" for what, path in saved.items())
-        print("fastmlp: interrupted" + listing, file=sys.stderr)
-        return INTERRUPTED
-    _report(arguments, seen[0], data.name, saved)
-    return 0
+        print("fastmlp: interrupted" + saved.listing(), file=sys.stderr)
+        return saved.status(INTERRUPTED)
+    _report(arguments, seen[0], data.name, saved.paths)
+    sys.stdout.flush()  # before what is said of files that could not be written
+    return saved.status(0)
 
 
 def _show(so_far: Race, label: str) -> None:
@@ -84,16 +78,11 @@ def _show(so_far: Race, label: str) -> None:
     sys.stderr.flush()
 
 
-def _save(arguments: Namespace, result: Race) -> dict[str, str]:
-    """Write what was asked for; return the paths by what they hold."""
-    saved = {}
-    if arguments.history is not None:
-        result.to_csv(arguments.history)
-        saved["history"] = arguments.history
-    if arguments.plot is not None:
-        result.plot(arguments.plot)
-        saved["plot"] = arguments.plot
-    return saved
+def _save(arguments: Namespace, result: Race) -> Saved:
+    """Write what was asked for."""
+    return save_each(
+        {"history": (arguments.history, result.to_csv), "plot": (arguments.plot, result.plot)}
+    )
 
 
 def _report(arguments: Namespace, result: Race, data: str, saved: dict[str, str]) -> None:

@@ -7,14 +7,13 @@ import math
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.parser import DATA_SETS, LEARNING_RATES, default_epochs
+from fastmlp.cli.outputs import Saved, check_outputs, save_each
+from fastmlp.cli.parser import LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.errors import invalid
 from fastmlp.interrupts import Terminated, terminable
-from fastmlp.output import check_writable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
-__all__ = ["build_network", "build_optimizer", "check_outputs", "train"]
+__all__ = ["build_network", "build_optimizer", "train"]
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -58,12 +57,13 @@ def train(arguments: Namespace) -> int:
         ended = isinstance(interrupt, Terminated)
         saved = _save(arguments, net, trainer)
         what = "terminated" if ended else "interrupted"
-        print(f"fastmlp: {what}" + _listing(saved), file=sys.stderr)
-        return TERMINATED if ended else INTERRUPTED
+        print(f"fastmlp: {what}" + saved.listing(), file=sys.stderr)
+        return saved.status(TERMINATED if ended else INTERRUPTED)
     saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
-    _report(arguments, data, net, history, held_out, saved)
-    return 0
+    _report(arguments, data, net, history, held_out, saved.paths)
+    sys.stdout.flush()  # before what is said of files that could not be written
+    return saved.status(0)
 
 
 def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:
@@ -90,23 +90,6 @@ def build_optimizer(arguments: Namespace) -> Any:
     if momentum is None:
         momentum = 0.0 if name == "sgd" else 0.9
     return fastmlp.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
-def check_outputs(arguments: Namespace, flags: Sequence[str]) -> None:
-    """Refuse, before any work is done, what could not be written at its end."""
-    taken = {} if arguments.data in DATA_SETS else {os.path.realpath(arguments.data): "DATA"}
-    for flag in flags:
-        path = getattr(arguments, flag)
-        if path is None:
-            continue
-        check_writable(path)
-        other = taken.setdefault(os.path.realpath(path), f"--{flag}")
-        if other != f"--{flag}":
-            raise invalid(f"--{flag}", f"a file other than that of {other}", path)
-    if arguments.plot is not None:
-        from fastmlp.plot import check_plot
-
-        check_plot(arguments.plot)
 
 
 def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network, Trainer]:
@@ -161,25 +144,19 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
     return net, loss
 
 
-def _save(arguments: Namespace, net: Network, trainer: Trainer) -> dict[str, str]:
-    """Write what was asked for, as far as there is any; return the paths by what they hold."""
-    saved, history = {}, trainer.history
-    if trainer.checkpoint_is_current:
-        saved["checkpoint"] = arguments.checkpoint
-    if arguments.out is not None:
-        net.save(arguments.out)
-        saved["model"] = arguments.out
-    if arguments.history is not None:
-        history.to_csv(arguments.history)
-        saved["history"] = arguments.history
-    if arguments.plot is not None and history:
-        history.plot(arguments.plot)
-        saved["plot"] = arguments.plot
-    return saved
-
-
-def _listing(saved: dict[str, str]) -> str:
-    return "".join(f"; {what} saved to {path}" for what, path in saved.items())
+def _save(arguments: Namespace, net: Network, trainer: Trainer) -> Saved:
+    """Write what was asked for, as far as there is any."""
+    history = trainer.history
+    saved = save_each(
+        {
+            "model": (arguments.out, net.save),
+            "history": (arguments.history, history.to_csv),
+            "plot": (arguments.plot if history else None, history.plot),
+        }
+    )
+    if not trainer.checkpoint_is_current:
+        return saved
+    return saved._replace(paths={"checkpoint": arguments.checkpoint, **saved.paths})
 
 
 def _report(

@@ -1,0 +1,88 @@
+"""Commands that do not end as they should: full disks, Ctrl-C, divergence, closed streams."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "fastmlp"]
+FULL = Path("/dev/full")  # as a disk is that has no room left
+
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and streams as POSIX has them")
+
+
+def run(*words: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*COMMAND, *map(str, words)],
+        capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a training and return when it is past its first epoch."""
+    process = subprocess.Popen(
+        [*COMMAND, "train", "--epochs", "10000000", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("epoch 1/")
+    return process
+
+
+def rows(path: Path) -> int:
+    with path.open(newline="") as file:
+        return len(list(csv.DictReader(file)))
+
+
+# --- files that cannot be written -----------------------------------------------------------------
+
+
+@needs_full
+def test_a_file_that_cannot_be_written_costs_nothing_else(tmp_path: Path) -> None:
+    history = tmp_path / "h.csv"
+    words = ("--epochs", "3", "--out", FULL, "--history", history, "--json", "--quiet")
+    done = run("train", *words)
+    assert done.returncode == 2
+    assert done.stderr == f"fastmlp: error: cannot write {FULL}: no space left on device\n"
+    assert rows(history) == 3
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("held-out accuracy 0.")
+    assert lines[-2] == f"history saved to {history}"
+    result = json.loads(lines[-1])
+    assert result["model"] is None
+    assert result["history"] == str(history)
+    assert result["epochs"] == 3
+
+
+@needs_full
+def test_a_race_is_told_though_its_history_cannot_be_written() -> None:
+    words = ("--batch-sizes", "64", "--max-seconds", "0.1", "--history", FULL, "--json", "--quiet")
+    done = run("race", "digits", *words)
+    assert done.returncode == 2
+    assert done.stderr == f"fastmlp: error: cannot write {FULL}: no space left on device\n"
+    assert json.loads(done.stdout.splitlines()[-1])["history"] is None
+
+
+@needs_full
+@posix
+def test_after_ctrl_c_too(tmp_path: Path) -> None:
+    history = tmp_path / "h.csv"
+    process = start("--out", FULL, "--history", history)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.splitlines()[-2:] == [
+        f"fastmlp: interrupted; history saved to {history}",
+        f"fastmlp: error: cannot write {FULL}: no space left on device",
+    ]
+    assert rows(history) >= 1
