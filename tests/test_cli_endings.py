@@ -86,3 +86,39 @@ def test_after_ctrl_c_too(tmp_path: Path) -> None:
         f"fastmlp: error: cannot write {FULL}: no space left on device",
     ]
     assert rows(history) >= 1
+
+
+# --- interrupted before there is anything to save -------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_an_end_before_the_first_step_leaves_the_files_of_before(
+    tmp_path: Path, number: int, status: int, word: str
+) -> None:
+    """The signal comes at the call that compiles, on an empty cache, for seconds."""
+    out, history = tmp_path / "m", tmp_path / "h.csv"
+    for path in (out, history):
+        path.write_text("of the training before")
+    code = (
+        "import os, signal, sys, fastmlp.cli, fastmlp.passes as passes\n"
+        "advance = passes.TrainingPass.advance\n"
+        "def ended(run, goal, *rest):\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    return advance(run, goal, *rest)\n"
+        "passes.TrainingPass.advance = ended\n"
+        "sys.exit(fastmlp.cli.main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", "--out", str(out), "--history", str(history)],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert done.stdout == ""
+    said = f"fastmlp: {word} before the first step; not written: {out}, {history}\n"
+    assert done.stderr == said
+    for path in (out, history):
+        assert path.read_text() == "of the training before"

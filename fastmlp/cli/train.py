@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
 from fastmlp.cli.parser import LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
+from fastmlp.cli.streams import say
 from fastmlp.errors import invalid
 from fastmlp.interrupts import Terminated, terminable
 
@@ -55,9 +56,9 @@ def train(arguments: Namespace) -> int:
             )
     except KeyboardInterrupt as interrupt:
         ended = isinstance(interrupt, Terminated)
-        saved = _save(arguments, net, trainer)
         what = "terminated" if ended else "interrupted"
-        print(f"fastmlp: {what}" + saved.listing(), file=sys.stderr)
+        saved = _save(arguments, net, trainer)
+        say(f"fastmlp: {what}{_before_a_step(arguments, trainer)}{saved.listing()}")
         return saved.status(TERMINATED if ended else INTERRUPTED)
     saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
@@ -144,16 +145,26 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
     return net, loss
 
 
+def _before_a_step(arguments: Namespace, trainer: Trainer) -> str:
+    """Return what to say of a training that made no step: its files are as they were."""
+    if trainer.steps:
+        return ""
+    paths = [path for path in (arguments.out, arguments.history, arguments.plot) if path]
+    return " before the first step" + (f"; not written: {', '.join(paths)}" if paths else "")
+
+
 def _save(arguments: Namespace, net: Network, trainer: Trainer) -> Saved:
     """Write what was asked for, as far as there is any."""
     history = trainer.history
-    saved = save_each(
-        {
-            "model": (arguments.out, net.save),
-            "history": (arguments.history, history.to_csv),
-            "plot": (arguments.plot if history else None, history.plot),
-        }
-    )
+    saved = Saved({}, [])
+    if trainer.steps:  # else the parameters are untrained: those of an older file are worth more
+        saved = save_each(
+            {
+                "model": (arguments.out, net.save),
+                "history": (arguments.history, history.to_csv),
+                "plot": (arguments.plot if history else None, history.plot),
+            }
+        )
     if not trainer.checkpoint_is_current:
         return saved
     return saved._replace(paths={"checkpoint": arguments.checkpoint, **saved.paths})
