@@ -10,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import fastmlp
 
 COMMAND = [sys.executable, "-m", "fastmlp"]
 FULL = Path("/dev/full")  # as a disk is that has no room left
@@ -122,3 +125,37 @@ def test_an_end_before_the_first_step_leaves_the_files_of_before(
     assert done.stderr == said
     for path in (out, history):
         assert path.read_text() == "of the training before"
+
+
+# --- divergence -----------------------------------------------------------------------------------
+
+
+def test_a_divergence_saves_the_last_finite_parameters(tmp_path: Path) -> None:
+    x = 100 * np.random.default_rng(0).normal(size=(400, 3))
+    data, out, history = tmp_path / "x.npz", tmp_path / "m", tmp_path / "h.csv"
+    np.savez(data, x=x, y=x @ [1.0, 2.0, 3.0])
+    words = ("train", data, "--optimizer", "sgd", "--learning-rate", "10", "--quiet")
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("fastmlp: error: training diverged in epoch 1, step 3: ")
+    assert "kept" not in done.stderr
+    assert "saved" not in done.stderr
+    kept = run(*words, "--out", out, "--history", history)
+    assert (kept.returncode, kept.stdout) == (2, "")
+    assert kept.stderr == (
+        f"{done.stderr.rstrip()}; the last finite parameters are kept; "
+        f"model saved to {out}; history saved to {history}\n"
+    )
+    assert np.isfinite(fastmlp.Network.load(out).buffer).all()
+    assert rows(history) == 1
+
+
+def test_a_divergence_in_the_first_step_leaves_the_files_of_before(tmp_path: Path) -> None:
+    data, out = tmp_path / "x.npz", tmp_path / "m"
+    np.savez(data, x=np.full((40, 3), 1e38), y=np.linspace(0.0, 1e30, 40))
+    out.write_text("of the training before")
+    done = run("train", data, "--out", out, "--quiet")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"; not written: {out}\n")
+    assert "kept" not in done.stderr
+    assert out.read_text() == "of the training before"

@@ -9,11 +9,11 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.outputs import Saved, check_outputs, save_each
+from fastmlp.cli.outputs import FAILED, Saved, check_outputs, save_each
 from fastmlp.cli.parser import LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.cli.streams import say
-from fastmlp.errors import invalid
+from fastmlp.errors import DivergenceError, invalid
 from fastmlp.interrupts import Terminated, terminable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["build_network", "build_optimizer", "train"]
 
 INTERRUPTED, TERMINATED = 130, 143
+_KEPT = "; the last finite parameters are kept"
 
 
 def train(arguments: Namespace) -> int:
@@ -57,9 +58,17 @@ def train(arguments: Namespace) -> int:
     except KeyboardInterrupt as interrupt:
         ended = isinstance(interrupt, Terminated)
         what = "terminated" if ended else "interrupted"
+        when = "" if trainer.steps else " before the first step"
         saved = _save(arguments, net, trainer)
-        say(f"fastmlp: {what}{_before_a_step(arguments, trainer)}{saved.listing()}")
+        say(f"fastmlp: {what}{when}{_left_out(arguments, trainer)}{saved.listing()}")
         return saved.status(TERMINATED if ended else INTERRUPTED)
+    except DivergenceError as error:
+        saved = _save(arguments, net, trainer)
+        saved.paths.pop("checkpoint", None)  # it is of the epoch before
+        # What the library keeps in memory ends with the process, unless it was saved.
+        said = str(error) if "model" in saved.paths else str(error).removesuffix(_KEPT)
+        say(f"fastmlp: error: {said}{_left_out(arguments, trainer)}{saved.listing()}")
+        return saved.status(FAILED)
     saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
     _report(arguments, data, net, history, held_out, saved.paths)
@@ -145,12 +154,10 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
     return net, loss
 
 
-def _before_a_step(arguments: Namespace, trainer: Trainer) -> str:
-    """Return what to say of a training that made no step: its files are as they were."""
-    if trainer.steps:
-        return ""
+def _left_out(arguments: Namespace, trainer: Trainer) -> str:
+    """Return, as the rest of a line, the files that are not written as no step was made."""
     paths = [path for path in (arguments.out, arguments.history, arguments.plot) if path]
-    return " before the first step" + (f"; not written: {', '.join(paths)}" if paths else "")
+    return f"; not written: {', '.join(paths)}" if paths and not trainer.steps else ""
 
 
 def _save(arguments: Namespace, net: Network, trainer: Trainer) -> Saved:
