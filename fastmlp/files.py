@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,11 @@ from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_parts
 from fastmlp.npz import read_npy, read_npz
 from fastmlp.output import check_path
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from fastmlp.tables import TABLES, read_columns, read_target
 
 __all__ = ["load_file", "load_inputs", "load_named"]
 
 _NAMED = {"digits": load_digits, "mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
-_TABLES = (".csv", ".parquet")
 _PARTS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_PARTS = (
     "train-images-idx3-ubyte",
@@ -115,9 +112,9 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     ((6, 3), (2, 3), ['no', 'yes'])
     """
     path = Path(check_path(path))
-    if path.suffix.lower() in _TABLES:
-        x, y = _read_table(path, target)
-        return _split(path, x, y, seed, f"{path}: {target}")
+    if path.suffix.lower() in TABLES:
+        values, names, y = read_target(path, target)
+        return _split(path, _features(values, str(path), names), y, seed, f"{path}: {target}")
     _refuse_target(target)
     if path.is_dir():
         if find_parts(path) is not None:
@@ -170,9 +167,9 @@ def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> N
     """
     path = Path(check_path(path))
     suffix = path.suffix.lower()
-    if suffix in _TABLES:
-        frame = _read_frame(path)
-        return _table_features(path, frame.drop(columns=[target], errors="ignore"))
+    if suffix in TABLES:
+        values, names = read_columns(path, target)
+        return _features(values, str(path), names)
     if suffix == ".npz":
         arrays = read_npz(path, ("x", "x_test"))
         if not arrays:
@@ -201,75 +198,6 @@ def _load_idx_folder(folder: Path) -> Dataset:
             raise DataError(f"{folder}: expected images or a file {name}.gz or {name}, got neither")
         arrays.append(read_idx(path))
     return _join(folder, *arrays)
-
-
-def _read_frame(path: Path) -> DataFrame:
-    """Read a table with pandas."""
-    try:
-        import pandas
-
-        with path.open("rb") as file:
-            if path.suffix.lower() == ".csv":
-                # From 3.1 on that is how numbers are read, and to ask for it is deprecated.
-                old = tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1)
-                options = {"float_precision": "round_trip"} if old else {}
-                frame = pandas.read_csv(file, low_memory=False, **options)
-            else:
-                frame = pandas.read_parquet(file)
-    except ImportError:
-        raise DataError(
-            f"{path}: expected pandas and pyarrow to read it with, got none: "
-            'pip install "fastmlp[data]"'
-        ) from None
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise DataError(f"{path}: expected a {path.suffix} file, got: {reason}") from None
-    except (ValueError, TypeError, LookupError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: expected a {path.suffix} table, got: {reason}") from None
-    if len(frame) == 0:
-        raise DataError(f"{path}: expected rows, got a table of shape {frame.shape}")
-    frame.columns = frame.columns.map(str)
-    if not frame.columns.is_unique:
-        twice = ", ".join(frame.columns[frame.columns.duplicated()].unique())
-        raise DataError(f"{path}: expected columns of different names, got twice: {twice}")
-    return frame
-
-
-def _read_table(path: Path, target: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return features (n, features) and targets (n,) of a table."""
-    frame = _read_frame(path)
-    if target is None or target not in frame.columns:
-        columns = ", ".join(frame.columns[:8]) + (", ..." if len(frame.columns) > 8 else "")
-        got = "None" if target is None else repr(target)
-        raise invalid("target", f"a column of {path} ({columns})", got)
-    column = frame[target]
-    if column.isna().any():
-        raise DataError(f"{path}: expected no missing values, got some in column {target}")
-    dtype = _numpy_dtype(column.dtype)
-    y = column.to_numpy(dtype) if dtype.kind in "biuf" else column.astype(str).to_numpy(np.str_)
-    return _table_features(path, frame.drop(columns=[target])), y
-
-
-def _numpy_dtype(dtype: object) -> np.dtype[Any]:
-    """Return what NumPy calls the type of a pandas column: object if it has no name for it."""
-    plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", object)
-    return np.dtype(plain)
-
-
-def _table_features(path: Path, frame: DataFrame) -> NDArray[Any]:
-    """Return the columns of a table as features (n, columns)."""
-    dtypes = {name: _numpy_dtype(dtype) for name, dtype in frame.dtypes.items()}
-    wrong = [f"{name} ({frame[name].dtype})" for name, d in dtypes.items() if d.kind not in "biuf"]
-    if wrong:
-        raise DataError(f"{path}: expected numbers in every feature column, got {', '.join(wrong)}")
-    missing = frame.columns[frame.isna().any()]
-    if len(missing):
-        raise DataError(
-            f"{path}: expected no missing values, got some in column {', '.join(missing)}"
-        )
-    common = np.result_type(*dtypes.values()) if dtypes else np.float64
-    return _features(frame.to_numpy(common), str(path), list(frame.columns))
 
 
 def _features(x: NDArray[Any], label: str, columns: Sequence[object] | None = None) -> NDArray[Any]:

@@ -338,6 +338,22 @@ def test_damaged_tables(tmp_path: Path) -> None:
         refused(path, target="b")
 
 
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2,3\n4,5,6\n", "a,b\n1,2,3\n4,5\n", "b\n1,2\n", "a,b\n1,2,,,\n1,2\n"]
+)
+def test_rows_longer_than_the_names_are_not_shifted(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    refused(path, "as many values in each row as there are names", target="b")
+    refused(path, "as many values in each row as there are names", load=load_inputs)
+
+
+def test_a_comma_at_the_end_of_each_row_is_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\n1,2,\n4,5,\n")
+    np.testing.assert_array_equal(load_inputs(path), [[1, 2], [4, 5]])
+
+
 @pytest.mark.parametrize("module", ["pandas", "pyarrow"])
 def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     path = table(tmp_path, ".parquet", FRAME)

@@ -41,7 +41,7 @@ ORDER = [
     ["training"],
     ["racing", "estimators"],
     ["idx"],
-    ["images", "npz"],
+    ["images", "npz", "tables"],
     ["datasets"],
     ["files"],
     ["benchmarks", "warmup"],
