@@ -41,13 +41,16 @@ _IDX_PARTS = (
 _CHECKED_AT_ONCE = 1 << 20  # values looked at for NaN in one go
 
 
-def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Dataset:
+def load_named(
+    name: str | os.PathLike[str], *, target: str | None = None, numbers: bool = False
+) -> Dataset:
     """Return a data set by name, or from a file or folder.
 
     Parameters
     ----------
     name : ``digits``, ``mnist``, ``fashion-mnist``, or a path as `load_file` takes it.
     target : the column to predict, for a table.
+    numbers : as `load_file` takes it; data sets by name have classes all the same.
 
     Raises
     ------
@@ -65,12 +68,18 @@ def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Da
     if loader is None:
         if not os.path.exists(name):
             raise DataError(f"{name}: expected {', '.join(_NAMED)} or a file, got no such file")
-        return load_file(name, target=target)
+        return load_file(name, target=target, numbers=numbers)
     _refuse_target(target)
     return loader()
 
 
-def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: int = 0) -> Dataset:
+def load_file(
+    path: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    numbers: bool = False,
+) -> Dataset:
     """Return the data set in a file or folder.
 
     - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`.
@@ -81,13 +90,15 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
 
     Where the file has no test rows of its own (`x`, `y` and tables), a quarter is held out, class
     by class. Targets of integers, booleans or strings are class labels, one-hot rows too;
-    floating-point targets are for regression.
+    floating-point targets are for regression, and with `numbers` those of integers and booleans.
 
     Parameters
     ----------
     path : path of the file or folder.
     target : the column to predict, for a table.
     seed : of the choice of the rows held out.
+    numbers : whether targets are for regression also where they are integers. Folders of images
+        have classes all the same.
 
     Returns
     -------
@@ -98,7 +109,8 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     ------
     DataError
         If the file is missing or damaged, or holds something that cannot be trained on: no rows,
-        NaN or infinity, columns that are not numbers, x and y of different lengths.
+        NaN or infinity, columns that are not numbers, x and y of different lengths, strings as
+        targets where they are to be numbers.
     InvalidValueError
         If `target` is missing for a table, is none of its columns, or is given for anything else.
 
@@ -114,12 +126,14 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     path = Path(check_path(path))
     if path.suffix.lower() in TABLES:
         values, names, y = read_target(path, target)
-        return _split(path, _features(values, str(path), names), y, seed, f"{path}: {target}")
+        return _split(
+            path, _features(values, str(path), names), y, seed, f"{path}: {target}", numbers
+        )
     _refuse_target(target)
     if path.is_dir():
         if find_parts(path) is not None:
             return load_image_folder(path, seed=seed)
-        return _load_idx_folder(path)
+        return _load_idx_folder(path, numbers)
     if path.suffix.lower() != ".npz":
         raise DataError(
             f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files or images, "
@@ -130,10 +144,10 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
         if ("x_test" in arrays) != ("y_test" in arrays):
             raise DataError(f"{path}: expected both of x_test, y_test or none, got one")
         given = (arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
-        return _join(path, *given)
+        return _join(path, *given, numbers=numbers)
     if {"x", "y"} <= arrays.keys():
         x = _features(arrays["x"], f"{path}: x")
-        return _split(path, x, arrays["y"], seed, f"{path}: y")
+        return _split(path, x, arrays["y"], seed, f"{path}: y", numbers)
     raise DataError(
         f"{path}: expected arrays x_train and y_train, or x and y, "
         f"got {', '.join(arrays) or 'none of them'}"
@@ -189,7 +203,7 @@ def _refuse_target(target: str | None) -> None:
         raise invalid("target", "None where the data are no .csv or .parquet file", repr(target))
 
 
-def _load_idx_folder(folder: Path) -> Dataset:
+def _load_idx_folder(folder: Path, numbers: bool) -> Dataset:
     """Read the four files of an MNIST-like folder."""
     arrays = []
     for name in _IDX_PARTS:
@@ -197,7 +211,7 @@ def _load_idx_folder(folder: Path) -> Dataset:
         if path is None:
             raise DataError(f"{folder}: expected images or a file {name}.gz or {name}, got neither")
         arrays.append(read_idx(path))
-    return _join(folder, *arrays)
+    return _join(folder, *arrays, numbers=numbers)
 
 
 def _features(x: NDArray[Any], label: str, columns: Sequence[object] | None = None) -> NDArray[Any]:
@@ -241,8 +255,12 @@ def _targets(y: NDArray[Any], rows: int, label: str) -> NDArray[Any]:
     return y
 
 
-def _encode(y: NDArray[Any], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _encode(y: NDArray[Any], label: str, numbers: bool) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return class numbers and sorted labels, or floating-point targets and no labels."""
+    if numbers:
+        if y.dtype.kind == "U":
+            raise DataError(f"{label}: expected numbers, got strings")
+        return y.astype(np.float32 if y.dtype == np.float32 else np.float64), np.empty(0)
     one_hot = y.ndim == 2 and y.dtype.kind != "U" and np.isin(y, (0, 1)).all()
     if one_hot and (np.count_nonzero(y, axis=1) == 1).all():
         return y.argmax(axis=1).astype(np.int64), np.arange(y.shape[1])
@@ -254,9 +272,11 @@ def _encode(y: NDArray[Any], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
     return codes.astype(np.int64), classes
 
 
-def _split(path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str) -> Dataset:
+def _split(
+    path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str, numbers: bool
+) -> Dataset:
     """Hold a quarter of the rows out, class by class; `label` is the name of y."""
-    codes, classes = _encode(_targets(y, len(x), label), label)
+    codes, classes = _encode(_targets(y, len(x), label), label, numbers)
     train, test = hold_out(codes if len(classes) else np.zeros(len(x)), seed=seed)
     return Dataset(x[train], codes[train], x[test], codes[test], classes, _scale(x), str(path))
 
@@ -267,6 +287,8 @@ def _join(
     y_train: NDArray[Any],
     x_test: NDArray[Any] | None = None,
     y_test: NDArray[Any] | None = None,
+    *,
+    numbers: bool,
 ) -> Dataset:
     """Keep training and test rows as the user has split them; classes are those of both."""
     label = f"{path}: y_train"
@@ -289,7 +311,7 @@ def _join(
                 f"{y.shape}, got {y_test.dtype} of shape {y_test.shape}"
             )
         y = np.concatenate([y, y_test])
-    codes, classes = _encode(y, label)
+    codes, classes = _encode(y, label, numbers)
     return Dataset(x_train, codes[:n], x_test, codes[n:], classes, _scale(x_train), str(path))
 
 

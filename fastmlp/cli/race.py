@@ -8,7 +8,14 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
-from fastmlp.cli.train import build_network, build_optimizer, loss_words, number, whole
+from fastmlp.cli.train import (
+    build_network,
+    build_optimizer,
+    load_data,
+    loss_words,
+    number,
+    whole,
+)
 from fastmlp.errors import invalid
 
 if TYPE_CHECKING:
@@ -30,9 +37,8 @@ def race(arguments: Namespace) -> int:
             sizes = len(arguments.batch_sizes)
             raise invalid("--batch-sizes", f"at most {MOST_CURVES} with --plot", sizes)
     import fastmlp
-    from fastmlp.files import load_named
 
-    data = load_named(arguments.data, target=arguments.target)
+    data = load_data(arguments)
     net, loss = build_network(arguments, data)
     seen: list[Race] = []
 

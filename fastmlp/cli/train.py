@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
-__all__ = ["build_network", "build_optimizer", "train"]
+__all__ = ["build_network", "build_optimizer", "load_data", "train"]
 
 INTERRUPTED, TERMINATED = 130, 143
 _KEPT = "; the last finite parameters are kept"
@@ -37,9 +37,7 @@ def train(arguments: Namespace) -> int:
     if not arguments.resume and arguments.checkpoint and os.path.exists(arguments.checkpoint):
         expected = "a file that is not there yet, or --resume to go on from it"
         raise invalid("--checkpoint", expected, arguments.checkpoint)
-    from fastmlp.files import load_named
-
-    data = load_named(arguments.data, target=arguments.target)
+    data = load_data(arguments)
     net, trainer = _build(arguments, data, optimizer)
     epochs = arguments.epochs or default_epochs(arguments.data)
     if arguments.resume:
@@ -120,6 +118,22 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         every=arguments.checkpoint_every,
     )
     return net, trainer
+
+
+def load_data(arguments: Namespace) -> Dataset:
+    """Return what to train on; an identity output asks for numbers, also where they are integers.
+
+    Warns where each row has a class of its own, as numbers have that are taken for classes.
+    """
+    from fastmlp.files import load_named
+
+    numbers = arguments.output == "identity"
+    data = load_named(arguments.data, target=arguments.target, numbers=numbers)
+    count = len(data.classes)
+    if 1 < count == len(data.x_train) + len(data.x_test):
+        hint = "" if data.classes.dtype.kind == "U" else ": for numbers, say --output identity"
+        say(f"fastmlp: warning: DATA: each of the {count} classes has a single row{hint}")
+    return data
 
 
 def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
