@@ -159,3 +159,42 @@ def test_a_divergence_in_the_first_step_leaves_the_files_of_before(tmp_path: Pat
     assert done.stderr.endswith(f"; not written: {out}\n")
     assert "kept" not in done.stderr
     assert out.read_text() == "of the training before"
+
+
+# --- standard streams -----------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize(
+    ("words", "closed", "status"),
+    [
+        ("info", ">&-", 0),
+        ("--help", ">&-", 0),
+        ("train --epochs 1", ">&-", 0),
+        ("train --epochs 1", "2>&-", 0),
+        ("train --epochs 1 --quiet", "<&- >&- 2>&-", 0),
+        ("train --epochs 0", "2>&-", 2),
+        pytest.param("train --epochs 0", "2>/dev/full", 2, marks=needs_full),
+    ],
+)
+def test_a_closed_stream_is_no_error(words: str, closed: str, status: int, tmp_path: Path) -> None:
+    out = f"--out {tmp_path / 'm'}" if "train" in words else ""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m fastmlp {words} {out} {closed}', sys.executable],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "error" not in done.stderr
+    assert (tmp_path / "m").exists() == ("epochs 1" in words)
+
+
+def test_a_class_whose_name_the_stream_cannot_write(tmp_path: Path) -> None:
+    model, samples, label = tmp_path / "m", tmp_path / "x.npy", "\xc4"
+    net = fastmlp.Network([2, 2], init="zeros", classes=[label, "B"])
+    net.save(model)
+    np.save(samples, np.zeros((1, 2)))
+    done = run("predict", model, samples, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\\xc4\n", "")
+    assert run("predict", model, samples, "--out", tmp_path / "p.csv").returncode == 0
+    assert (tmp_path / "p.csv").read_text("utf-8") == f"{label}\n"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp.cli.parser import build_parser
-from fastmlp.cli.streams import say
+from fastmlp.cli.streams import mend_streams, say
 from fastmlp.errors import FastMLPError
 
 __all__ = ["main"]
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fastmlp 0.1.0
     0
     """
+    mend_streams()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
