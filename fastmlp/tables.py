@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import DataError, invalid
+from fastmlp.inputs import check_regular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -71,6 +72,7 @@ def _numbers(path: Path, frame: DataFrame) -> tuple[NDArray[Any], list[str]]:
 
 def _read_frame(path: Path) -> DataFrame:
     """Read a table with pandas."""
+    check_regular(path)
     try:
         import pandas
 

@@ -24,7 +24,7 @@ ORDER = [
     ["callbacks"],
     ["kernels"],
     ["registry"],
-    ["output"],
+    ["inputs", "output"],
     ["persistence", "plot"],
     ["history"],
     ["buffers", "threads"],
