@@ -1,8 +1,13 @@
 """The command line: `fastmlp train`, `evaluate`, `predict`, `reproduce`, `race`, `info`, `cache`.
 
-Results go to standard output, progress and complaints to standard error. The exit status is 0
-when all went well, 1 where a figure of `reproduce` lies outside its tolerance, 2 for a mistake of
-the user's (with one line that says what was expected), and 130 when training was interrupted.
+Results go to standard output, progress and complaints to standard error. The exit status is
+
+- 0 when all went well;
+- 1 where a figure of `reproduce` lies outside its tolerance, or a contender of `bench` failed;
+- 2 for a mistake of the user's, data that cannot be used, a training that diverged, and a file that
+  could not be written, with a line for each that says which;
+- 130 after Ctrl-C, 143 after SIGTERM in `train`, which saves what there is first, a checkpoint too;
+- 141 where the reader of the output had had enough.
 """
 
 from __future__ import annotations
