@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,11 @@ from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_parts
 from fastmlp.npz import read_npy, read_npz
 from fastmlp.output import check_path
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from fastmlp.tables import TABLES, read_columns, read_target
 
 __all__ = ["load_file", "load_inputs", "load_named"]
 
 _NAMED = {"digits": load_digits, "mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
-_TABLES = (".csv", ".parquet")
 _PARTS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_PARTS = (
     "train-images-idx3-ubyte",
@@ -44,13 +41,16 @@ _IDX_PARTS = (
 _CHECKED_AT_ONCE = 1 << 20  # values looked at for NaN in one go
 
 
-def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Dataset:
+def load_named(
+    name: str | os.PathLike[str], *, target: str | None = None, numbers: bool = False
+) -> Dataset:
     """Return a data set by name, or from a file or folder.
 
     Parameters
     ----------
     name : ``digits``, ``mnist``, ``fashion-mnist``, or a path as `load_file` takes it.
     target : the column to predict, for a table.
+    numbers : as `load_file` takes it; data sets by name have classes all the same.
 
     Raises
     ------
@@ -68,12 +68,18 @@ def load_named(name: str | os.PathLike[str], *, target: str | None = None) -> Da
     if loader is None:
         if not os.path.exists(name):
             raise DataError(f"{name}: expected {', '.join(_NAMED)} or a file, got no such file")
-        return load_file(name, target=target)
+        return load_file(name, target=target, numbers=numbers)
     _refuse_target(target)
     return loader()
 
 
-def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: int = 0) -> Dataset:
+def load_file(
+    path: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    seed: int = 0,
+    numbers: bool = False,
+) -> Dataset:
     """Return the data set in a file or folder.
 
     - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`.
@@ -84,13 +90,15 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
 
     Where the file has no test rows of its own (`x`, `y` and tables), a quarter is held out, class
     by class. Targets of integers, booleans or strings are class labels, one-hot rows too;
-    floating-point targets are for regression.
+    floating-point targets are for regression, and with `numbers` those of integers and booleans.
 
     Parameters
     ----------
     path : path of the file or folder.
     target : the column to predict, for a table.
     seed : of the choice of the rows held out.
+    numbers : whether targets are for regression also where they are integers. Folders of images
+        have classes all the same.
 
     Returns
     -------
@@ -101,7 +109,8 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     ------
     DataError
         If the file is missing or damaged, or holds something that cannot be trained on: no rows,
-        NaN or infinity, columns that are not numbers, x and y of different lengths.
+        NaN or infinity, columns that are not numbers, x and y of different lengths, strings as
+        targets where they are to be numbers.
     InvalidValueError
         If `target` is missing for a table, is none of its columns, or is given for anything else.
 
@@ -115,14 +124,16 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
     ((6, 3), (2, 3), ['no', 'yes'])
     """
     path = Path(check_path(path))
-    if path.suffix.lower() in _TABLES:
-        x, y = _read_table(path, target)
-        return _split(path, x, y, seed, f"{path}: {target}")
+    if path.suffix.lower() in TABLES:
+        values, names, y = read_target(path, target)
+        return _split(
+            path, _features(values, str(path), names), y, seed, f"{path}: {target}", numbers
+        )
     _refuse_target(target)
     if path.is_dir():
         if find_parts(path) is not None:
             return load_image_folder(path, seed=seed)
-        return _load_idx_folder(path)
+        return _load_idx_folder(path, numbers)
     if path.suffix.lower() != ".npz":
         raise DataError(
             f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files or images, "
@@ -133,10 +144,10 @@ def load_file(path: str | os.PathLike[str], *, target: str | None = None, seed: 
         if ("x_test" in arrays) != ("y_test" in arrays):
             raise DataError(f"{path}: expected both of x_test, y_test or none, got one")
         given = (arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
-        return _join(path, *given)
+        return _join(path, *given, numbers=numbers)
     if {"x", "y"} <= arrays.keys():
         x = _features(arrays["x"], f"{path}: x")
-        return _split(path, x, arrays["y"], seed, f"{path}: y")
+        return _split(path, x, arrays["y"], seed, f"{path}: y", numbers)
     raise DataError(
         f"{path}: expected arrays x_train and y_train, or x and y, "
         f"got {', '.join(arrays) or 'none of them'}"
@@ -170,9 +181,9 @@ def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> N
     """
     path = Path(check_path(path))
     suffix = path.suffix.lower()
-    if suffix in _TABLES:
-        frame = _read_frame(path)
-        return _table_features(path, frame.drop(columns=[target], errors="ignore"))
+    if suffix in TABLES:
+        values, names = read_columns(path, target)
+        return _features(values, str(path), names)
     if suffix == ".npz":
         arrays = read_npz(path, ("x", "x_test"))
         if not arrays:
@@ -192,7 +203,7 @@ def _refuse_target(target: str | None) -> None:
         raise invalid("target", "None where the data are no .csv or .parquet file", repr(target))
 
 
-def _load_idx_folder(folder: Path) -> Dataset:
+def _load_idx_folder(folder: Path, numbers: bool) -> Dataset:
     """Read the four files of an MNIST-like folder."""
     arrays = []
     for name in _IDX_PARTS:
@@ -200,76 +211,7 @@ def _load_idx_folder(folder: Path) -> Dataset:
         if path is None:
             raise DataError(f"{folder}: expected images or a file {name}.gz or {name}, got neither")
         arrays.append(read_idx(path))
-    return _join(folder, *arrays)
-
-
-def _read_frame(path: Path) -> DataFrame:
-    """Read a table with pandas."""
-    try:
-        import pandas
-
-        with path.open("rb") as file:
-            if path.suffix.lower() == ".csv":
-                # From 3.1 on that is how numbers are read, and to ask for it is deprecated.
-                old = tuple(map(int, pandas.__version__.split(".")[:2])) < (3, 1)
-                options = {"float_precision": "round_trip"} if old else {}
-                frame = pandas.read_csv(file, low_memory=False, **options)
-            else:
-                frame = pandas.read_parquet(file)
-    except ImportError:
-        raise DataError(
-            f"{path}: expected pandas and pyarrow to read it with, got none: "
-            'pip install "fastmlp[data]"'
-        ) from None
-    except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())
-        raise DataError(f"{path}: expected a {path.suffix} file, got: {reason}") from None
-    except (ValueError, TypeError, LookupError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path}: expected a {path.suffix} table, got: {reason}") from None
-    if len(frame) == 0:
-        raise DataError(f"{path}: expected rows, got a table of shape {frame.shape}")
-    frame.columns = frame.columns.map(str)
-    if not frame.columns.is_unique:
-        twice = ", ".join(frame.columns[frame.columns.duplicated()].unique())
-        raise DataError(f"{path}: expected columns of different names, got twice: {twice}")
-    return frame
-
-
-def _read_table(path: Path, target: str | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return features (n, features) and targets (n,) of a table."""
-    frame = _read_frame(path)
-    if target is None or target not in frame.columns:
-        columns = ", ".join(frame.columns[:8]) + (", ..." if len(frame.columns) > 8 else "")
-        got = "None" if target is None else repr(target)
-        raise invalid("target", f"a column of {path} ({columns})", got)
-    column = frame[target]
-    if column.isna().any():
-        raise DataError(f"{path}: expected no missing values, got some in column {target}")
-    dtype = _numpy_dtype(column.dtype)
-    y = column.to_numpy(dtype) if dtype.kind in "biuf" else column.astype(str).to_numpy(np.str_)
-    return _table_features(path, frame.drop(columns=[target])), y
-
-
-def _numpy_dtype(dtype: object) -> np.dtype[Any]:
-    """Return what NumPy calls the type of a pandas column: object if it has no name for it."""
-    plain = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", object)
-    return np.dtype(plain)
-
-
-def _table_features(path: Path, frame: DataFrame) -> NDArray[Any]:
-    """Return the columns of a table as features (n, columns)."""
-    dtypes = {name: _numpy_dtype(dtype) for name, dtype in frame.dtypes.items()}
-    wrong = [f"{name} ({frame[name].dtype})" for name, d in dtypes.items() if d.kind not in "biuf"]
-    if wrong:
-        raise DataError(f"{path}: expected numbers in every feature column, got {', '.join(wrong)}")
-    missing = frame.columns[frame.isna().any()]
-    if len(missing):
-        raise DataError(
-            f"{path}: expected no missing values, got some in column {', '.join(missing)}"
-        )
-    common = np.result_type(*dtypes.values()) if dtypes else np.float64
-    return _features(frame.to_numpy(common), str(path), list(frame.columns))
+    return _join(folder, *arrays, numbers=numbers)
 
 
 def _features(x: NDArray[Any], label: str, columns: Sequence[object] | None = None) -> NDArray[Any]:
@@ -313,8 +255,12 @@ def _targets(y: NDArray[Any], rows: int, label: str) -> NDArray[Any]:
     return y
 
 
-def _encode(y: NDArray[Any], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _encode(y: NDArray[Any], label: str, numbers: bool) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return class numbers and sorted labels, or floating-point targets and no labels."""
+    if numbers:
+        if y.dtype.kind == "U":
+            raise DataError(f"{label}: expected numbers, got strings")
+        return y.astype(np.float32 if y.dtype == np.float32 else np.float64), np.empty(0)
     one_hot = y.ndim == 2 and y.dtype.kind != "U" and np.isin(y, (0, 1)).all()
     if one_hot and (np.count_nonzero(y, axis=1) == 1).all():
         return y.argmax(axis=1).astype(np.int64), np.arange(y.shape[1])
@@ -326,9 +272,11 @@ def _encode(y: NDArray[Any], label: str) -> tuple[NDArray[Any], NDArray[Any]]:
     return codes.astype(np.int64), classes
 
 
-def _split(path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str) -> Dataset:
+def _split(
+    path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str, numbers: bool
+) -> Dataset:
     """Hold a quarter of the rows out, class by class; `label` is the name of y."""
-    codes, classes = _encode(_targets(y, len(x), label), label)
+    codes, classes = _encode(_targets(y, len(x), label), label, numbers)
     train, test = hold_out(codes if len(classes) else np.zeros(len(x)), seed=seed)
     return Dataset(x[train], codes[train], x[test], codes[test], classes, _scale(x), str(path))
 
@@ -339,6 +287,8 @@ def _join(
     y_train: NDArray[Any],
     x_test: NDArray[Any] | None = None,
     y_test: NDArray[Any] | None = None,
+    *,
+    numbers: bool,
 ) -> Dataset:
     """Keep training and test rows as the user has split them; classes are those of both."""
     label = f"{path}: y_train"
@@ -361,7 +311,7 @@ def _join(
                 f"{y.shape}, got {y_test.dtype} of shape {y_test.shape}"
             )
         y = np.concatenate([y, y_test])
-    codes, classes = _encode(y, label)
+    codes, classes = _encode(y, label, numbers)
     return Dataset(x_train, codes[:n], x_test, codes[n:], classes, _scale(x_train), str(path))
 
 

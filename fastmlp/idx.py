@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import DataError, invalid
+from fastmlp.inputs import check_regular
 from fastmlp.output import check_path, write_atomically
 
 __all__ = ["check_unpacked", "find_idx", "read_idx", "write_idx"]
@@ -52,8 +53,8 @@ def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray
     Raises
     ------
     DataError
-        If the file is missing, damaged, shorter or longer than its header says, or if its
-        checksum is another.
+        If the file is missing, no regular file, damaged, shorter or longer than its header says,
+        or if its checksum is another.
 
     Examples
     --------
@@ -64,6 +65,7 @@ def read_idx(path: str | os.PathLike[str], *, md5: str | None = None) -> NDArray
     array([5, 0, 4], dtype=uint8)
     """
     name = check_path(path)
+    check_regular(name)
     try:
         with open(name, "rb") as file:
             if file.read(2) == _GZIP:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
+from fastmlp.inputs import check_regular
 
 __all__ = ["find_images", "find_parts", "read_images"]
 
@@ -79,6 +80,7 @@ def read_images(paths: Sequence[Path]) -> NDArray[np.uint8]:
     rows: NDArray[np.uint8] | None = None
     first: tuple[int, ...] = ()
     for i, path in enumerate(paths):
+        check_regular(path)
         try:
             with PIL.Image.open(path) as image:
                 grey = image.mode in _GREY

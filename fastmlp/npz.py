@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import DataError
 from fastmlp.idx import check_unpacked
+from fastmlp.inputs import check_regular
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -43,6 +44,7 @@ def read_npy(path: Path) -> NDArray[Any]:
     >>> read_npy(path).shape
     (4, 2)
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             return _read_stream(file, path.stat().st_size, str(path))
@@ -72,6 +74,7 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     >>> {name: values.shape for name, values in read_npz(path, ["x", "y"]).items()}
     {'x': (4, 2)}
     """
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}

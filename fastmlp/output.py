@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.errors import FastMLPError, invalid, invalid_type
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["OutputError", "check_path", "check_writable", "write_atomically"]
 
@@ -52,7 +58,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     try:
         descriptor, temporary = _open_beside(target)
         os.close(descriptor)
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # another process took it for an orphan
+            os.unlink(temporary)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -61,7 +68,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to `path` by way of a temporary file in the same folder.
 
     The content is on the disk before it takes the name, so a crash leaves the old file or the
-    new one. A link is followed; a device or pipe is written to directly.
+    new one. The temporary file of a process that was killed is deleted by the next that writes to
+    the same path, where files can be locked. A link is followed; a device or pipe is written to
+    directly.
 
     Parameters
     ----------
@@ -113,10 +122,48 @@ def _is_special(target: Path) -> bool:
 
 
 def _open_beside(target: Path) -> tuple[int, Path]:
-    """Create a new file in the target's folder, with the permissions a new file gets."""
-    temporary = target.with_name(f".fastmlp-{secrets.token_hex(8)}.tmp")
+    """Create a new file in the target's folder, with the permissions a new file gets.
+
+    It is locked while it is open. One without a lock is of a process that was killed: it is
+    deleted by the next that writes to the same target.
+    """
+    # Of one length, as the target's name may be as long as a name can be.
+    prefix = f".fastmlp-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
+    _delete_orphans(target.parent, prefix)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-    return os.open(temporary, flags, 0o666), temporary
+    while True:
+        temporary = target.with_name(f"{prefix}{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(temporary, flags, 0o666)
+        if not _lock(descriptor) or temporary.exists():
+            return descriptor, temporary
+        os.close(descriptor)  # taken for an orphan before it was locked
+
+
+def _delete_orphans(folder: Path, prefix: str) -> None:
+    """Delete the files of a prefix that no process has open to write."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if not (name.startswith(prefix) and name.endswith(".tmp")):
+                continue
+            with contextlib.suppress(OSError):
+                # To read: where locks are of a process, not of an open file (NFS), that gives none.
+                descriptor = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+                try:
+                    if _lock(descriptor, wait=False):
+                        os.unlink(folder / name)
+                finally:
+                    os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool = True) -> bool:
+    """Lock an open file until it is closed; return whether that was possible."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another has it, or the file system has no locks
+        return False
+    return True
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -126,9 +173,12 @@ def _replace(target: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-        os.replace(temporary, target)
+            if target.exists():
+                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+            if fcntl is not None:  # while it is locked
+                os.replace(temporary, target)
+        if fcntl is None:  # Windows: an open file keeps its name
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import DataError, invalid_type
+from fastmlp.inputs import check_regular
 from fastmlp.output import check_path, write_atomically
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -88,8 +89,8 @@ def read_tensors(
     Raises
     ------
     DataError
-        The file is missing, cut short, not a safetensors file, not of this library, or of a
-        newer version of it.
+        The file is missing, no regular file, cut short, not a safetensors file, not of this
+        library, or of a newer version of it.
 
     Examples
     --------
@@ -101,6 +102,7 @@ def read_tensors(
     from safetensors import SafetensorError, safe_open
 
     name = check_path(path)
+    check_regular(name)
     try:
         _check_header(name)
         with safe_open(name, framework="np") as file:

@@ -217,6 +217,52 @@ def test_numbers_as_targets_are_regression(numbers_npz: Path, tmp_path: Path) ->
     np.testing.assert_allclose(predicted, [1.0, -2.0, 0.5], atol=0.05)
 
 
+def test_integers_are_numbers_for_an_identity_output(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    rooms, metres = random.integers(1, 6, 40), random.integers(20, 200, 40)
+    prices = 1000 * np.arange(100, 140)
+    table, out = tmp_path / "prices.csv", tmp_path / "m"
+    lines = [",".join(map(str, row)) for row in zip(rooms, metres, prices, strict=True)]
+    table.write_text("\n".join(["rooms,metres,price", *lines, ""]))
+    words = ("train", table, "--target", "price", "--hidden", "none", "--epochs", "5", "--json")
+    taken = succeed(*words, "--quiet")
+    assert taken.stderr == (
+        "fastmlp: warning: DATA: each of the 40 classes has a single row: "
+        "for numbers, say --output identity\n"
+    )
+    assert last_json(taken)["sizes"] == [2, 40]
+    done = succeed(*words, "--quiet", "--output", "identity", "--out", out)
+    assert done.stderr == ""
+    result = last_json(done)
+    assert result["sizes"] == [2, 1]
+    assert done.stdout.startswith("held-out loss ")
+    assert done.stdout.splitlines()[0].endswith(" on 10 samples")
+    words = ("evaluate", out, table, "--target", "price", "--json")
+    measured = last_json(succeed(*words))
+    assert measured["samples"] == 10
+    assert measured["loss"] == pytest.approx(result["held_out_loss"], rel=1e-6)
+    assert measured["loss"] == pytest.approx(np.mean(prices**2.0), rel=0.2)
+
+
+def test_a_network_of_numbers_is_measured_on_the_numbers_of_classes(tmp_path: Path) -> None:
+    from fastmlp import Network
+
+    net = Network([64, 1], output="identity", init="zeros")
+    net.save(tmp_path / "m")
+    digits = last_json(succeed("evaluate", tmp_path / "m", "digits", "--part", "all", "--json"))
+    assert digits["loss"] == pytest.approx(28.5, rel=0.02)  # the mean square of 0 to 9
+    np.savez(tmp_path / "x.npz", x=np.zeros((20, 64)), y=np.arange(20) % 2 + 100)
+    words = ("evaluate", tmp_path / "m", tmp_path / "x.npz", "--json")
+    assert last_json(succeed(*words))["loss"] == pytest.approx(100.5**2, rel=0.01)
+    np.savez(tmp_path / "x.npz", x=np.zeros((4, 64)), y=np.array(["a", "b"] * 2))
+    assert "y: expected numbers, got strings" in fail(*words)
+
+
+def test_words_are_no_targets_for_an_identity_output(words_npz: Path) -> None:
+    said = fail("train", words_npz, "--output", "identity")
+    assert "expected numbers, got strings" in said
+
+
 def test_a_wrong_number_of_columns_is_one_line(model: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 5), np.float32))
     said = fail("predict", model, tmp_path / "x.npy")

@@ -97,6 +97,24 @@ def test_regression_targets_stay_floats(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "y", [np.arange(40), Y.astype(np.uint8), np.eye(4, dtype=int)[Y], Y > 1, Y.astype(np.float32)]
+)
+def test_integers_are_numbers_where_numbers_are_asked_for(tmp_path: Path, y: np.ndarray) -> None:
+    data = load_file(npz(tmp_path, x=np.arange(40.0)[:, None], y=y), numbers=True)
+    assert data.classes.tolist() == []
+    assert data.y_train.dtype == (np.float32 if y.dtype == np.float32 else np.float64)
+    assert (len(data.x_train), len(data.x_test)) == (30, 10)
+    np.testing.assert_array_equal(data.y_train, y[data.x_train[:, 0].astype(int)])
+    given = npz(tmp_path, x_train=X, y_train=y, x_test=X[:3], y_test=y[:3])
+    np.testing.assert_array_equal(load_named(given, numbers=True).y_test, y[:3])
+
+
+def test_words_are_no_numbers(tmp_path: Path) -> None:
+    path = npz(tmp_path, x=X, y=np.array(["a", "b"] * 20))
+    refused(path, "y: expected numbers, got strings", numbers=True)
+
+
+@pytest.mark.parametrize(
     ("y", "classes"),
     [
         (np.array(["b", "a", "b", "c"] * 10), ["a", "b", "c"]),
@@ -253,6 +271,7 @@ def test_idx_folder(tmp_path: Path, suffix: str) -> None:
     assert data.y_train.dtype == np.int64
     assert data.input_scale == 1 / 255
     assert data.classes.tolist() == [0, 1, 2]
+    assert load_file(tmp_path, numbers=True).y_test.tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
 
 
 def test_idx_folder_that_lacks_a_file_or_rows(tmp_path: Path) -> None:
@@ -289,6 +308,7 @@ def test_targets_of_tables(tmp_path: Path, suffix: str) -> None:
     assert load_file(path, target="count").classes.tolist() == [0, 1, 2, 3]
     assert load_file(path, target="flag").classes.tolist() == [False, True]
     assert load_file(path, target="number").classes.tolist() == []
+    assert load_file(path, target="count", numbers=True).classes.tolist() == []
     assert load_file(path, target="number").x_train.shape == (30, 4)
 
 
@@ -336,6 +356,22 @@ def test_damaged_tables(tmp_path: Path) -> None:
         path = tmp_path / f"data{suffix}"
         path.write_bytes(content)
         refused(path, target="b")
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2,3\n4,5,6\n", "a,b\n1,2,3\n4,5\n", "b\n1,2\n", "a,b\n1,2,,,\n1,2\n"]
+)
+def test_rows_longer_than_the_names_are_not_shifted(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(text)
+    refused(path, "as many values in each row as there are names", target="b")
+    refused(path, "as many values in each row as there are names", load=load_inputs)
+
+
+def test_a_comma_at_the_end_of_each_row_is_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a,b\n1,2,\n4,5,\n")
+    np.testing.assert_array_equal(load_inputs(path), [[1, 2], [4, 5]])
 
 
 @pytest.mark.parametrize("module", ["pandas", "pyarrow"])

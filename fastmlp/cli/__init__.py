@@ -1,8 +1,13 @@
 """The command line: `fastmlp train`, `evaluate`, `predict`, `reproduce`, `race`, `info`, `cache`.
 
-Results go to standard output, progress and complaints to standard error. The exit status is 0
-when all went well, 1 where a figure of `reproduce` lies outside its tolerance, 2 for a mistake of
-the user's (with one line that says what was expected), and 130 when training was interrupted.
+Results go to standard output, progress and complaints to standard error. The exit status is
+
+- 0 when all went well;
+- 1 where a figure of `reproduce` lies outside its tolerance, or a contender of `bench` failed;
+- 2 for a mistake of the user's, data that cannot be used, a training that diverged, and a file that
+  could not be written, with a line for each that says which;
+- 130 after Ctrl-C, 143 after SIGTERM in `train`, which saves what there is first, a checkpoint too;
+- 141 where the reader of the output had had enough.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp.cli.parser import build_parser
+from fastmlp.cli.streams import mend_streams, say
 from fastmlp.errors import FastMLPError
 
 __all__ = ["main"]
@@ -40,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fastmlp 0.1.0
     0
     """
+    mend_streams()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -55,14 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         except (FastMLPError, OSError, MemoryError) as error:
-            _say(f"fastmlp: error: {error or type(error).__name__}")
+            say(f"fastmlp: error: {error or type(error).__name__}")
             return MISTAKE
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say(f"fastmlp: warning: {message}")
-
-
-def _say(text: str) -> None:
-    """Print one line to standard error, whatever the text holds."""
-    print(" ".join(text.splitlines()), file=sys.stderr, flush=True)
+    say(f"fastmlp: warning: {message}")

@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from fastmlp.cli.outputs import save_each
 from fastmlp.output import check_writable, write_atomically
 
 __all__ = ["bench"]
@@ -40,15 +41,21 @@ def bench(arguments: Namespace) -> int:
     raw = run_works(works, contenders, rounds, threads, quick, _say)
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     results = summarize({"date": date} | raw)
-    if arguments.output is not None:
-        write_results(arguments.output, results)
-    if arguments.markdown is not None:
-        write_atomically(arguments.markdown, markdown(results).encode())
+    saved = save_each(
+        {
+            "results": (arguments.output, lambda path: write_results(path, results)),
+            "tables": (
+                arguments.markdown,
+                lambda path: write_atomically(path, markdown(results).encode()),
+            ),
+        }
+    )
     if arguments.json:
         print(json.dumps(results))
     else:
         _print_tables(results)
-    return FAILED if any(work["failures"] for work in results["works"]) else OK
+    sys.stdout.flush()  # before what is said of files that could not be written
+    return saved.status(FAILED if any(work["failures"] for work in results["works"]) else OK)
 
 
 def _cores() -> int:

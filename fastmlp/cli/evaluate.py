@@ -32,10 +32,15 @@ def evaluate(arguments: Namespace) -> int:
     from fastmlp.network import Network
 
     net = Network.load(arguments.model)
-    data = load_named(arguments.data, target=arguments.target)
+    numbers = net.classes is None and net.output == "identity"
+    data = load_named(arguments.data, target=arguments.target, numbers=numbers)
     x, y = _part(data, arguments.part)
     if net.classes is not None:
         y = _as_known(y, data.classes, net.classes)
+    elif numbers and len(data.classes):
+        if data.classes.dtype.kind == "U":
+            raise invalid("DATA", "numbers as targets, as the network was trained on", "classes")
+        y = data.classes[y]
     measured = {name: number(value) for name, value in net.evaluate(x, y, arguments.loss).items()}
     loss, accuracy = measured.get("loss"), measured.get("accuracy")
     words = f"{loss_words(loss)} on {len(x)} samples of {data.name}"

@@ -301,7 +301,10 @@ def _network(command: argparse.ArgumentParser) -> None:
         "--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (default: relu)"
     )
     net.add_argument(
-        "--output", choices=OUTPUTS, help="default: softmax for classes, identity for numbers"
+        "--output",
+        choices=OUTPUTS,
+        help="default: softmax for classes, identity for numbers; with identity, integers in a "
+        "file are numbers too",
     )
     net.add_argument("--init", choices=INITIALISERS, default="he", help="of weights (default: he)")
     net.add_argument(

@@ -7,10 +7,11 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from fastmlp.cli.outputs import Saved, check_outputs, save_each
 from fastmlp.cli.train import (
     build_network,
     build_optimizer,
-    check_outputs,
+    load_data,
     loss_words,
     number,
     whole,
@@ -36,9 +37,8 @@ def race(arguments: Namespace) -> int:
             sizes = len(arguments.batch_sizes)
             raise invalid("--batch-sizes", f"at most {MOST_CURVES} with --plot", sizes)
     import fastmlp
-    from fastmlp.files import load_named
 
-    data = load_named(arguments.data, target=arguments.target)
+    data = load_data(arguments)
     net, loss = build_network(arguments, data)
     seen: list[Race] = []
 
@@ -65,13 +65,13 @@ def race(arguments: Namespace) -> int:
         )
     except KeyboardInterrupt:
         interrupted = True
-    saved = _save(arguments, seen[0]) if seen else {}
+    saved = _save(arguments, seen[0]) if seen else Saved({}, [])
     if interrupted:
-        listing = "".join(f"; {what} saved to {path}" for what, path in saved.items())
-        print("fastmlp: interrupted" + listing, file=sys.stderr)
-        return INTERRUPTED
-    _report(arguments, seen[0], data.name, saved)
-    return 0
+        print("fastmlp: interrupted" + saved.listing(), file=sys.stderr)
+        return saved.status(INTERRUPTED)
+    _report(arguments, seen[0], data.name, saved.paths)
+    sys.stdout.flush()  # before what is said of files that could not be written
+    return saved.status(0)
 
 
 def _show(so_far: Race, label: str) -> None:
@@ -84,16 +84,11 @@ def _show(so_far: Race, label: str) -> None:
     sys.stderr.flush()
 
 
-def _save(arguments: Namespace, result: Race) -> dict[str, str]:
-    """Write what was asked for; return the paths by what they hold."""
-    saved = {}
-    if arguments.history is not None:
-        result.to_csv(arguments.history)
-        saved["history"] = arguments.history
-    if arguments.plot is not None:
-        result.plot(arguments.plot)
-        saved["plot"] = arguments.plot
-    return saved
+def _save(arguments: Namespace, result: Race) -> Saved:
+    """Write what was asked for."""
+    return save_each(
+        {"history": (arguments.history, result.to_csv), "plot": (arguments.plot, result.plot)}
+    )
 
 
 def _report(arguments: Namespace, result: Race, data: str, saved: dict[str, str]) -> None:

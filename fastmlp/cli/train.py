@@ -7,14 +7,14 @@ import math
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.parser import DATA_SETS, LEARNING_RATES, default_epochs
+from fastmlp.cli.outputs import FAILED, Saved, check_outputs, save_each
+from fastmlp.cli.parser import LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
-from fastmlp.errors import invalid
+from fastmlp.cli.streams import say
+from fastmlp.errors import DivergenceError, invalid
 from fastmlp.interrupts import Terminated, terminable
-from fastmlp.output import check_writable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
-__all__ = ["build_network", "build_optimizer", "check_outputs", "train"]
+__all__ = ["build_network", "build_optimizer", "load_data", "train"]
 
 INTERRUPTED, TERMINATED = 130, 143
+_KEPT = "; the last finite parameters are kept"
 
 
 def train(arguments: Namespace) -> int:
@@ -36,9 +37,7 @@ def train(arguments: Namespace) -> int:
     if not arguments.resume and arguments.checkpoint and os.path.exists(arguments.checkpoint):
         expected = "a file that is not there yet, or --resume to go on from it"
         raise invalid("--checkpoint", expected, arguments.checkpoint)
-    from fastmlp.files import load_named
-
-    data = load_named(arguments.data, target=arguments.target)
+    data = load_data(arguments)
     net, trainer = _build(arguments, data, optimizer)
     epochs = arguments.epochs or default_epochs(arguments.data)
     if arguments.resume:
@@ -56,14 +55,23 @@ def train(arguments: Namespace) -> int:
             )
     except KeyboardInterrupt as interrupt:
         ended = isinstance(interrupt, Terminated)
-        saved = _save(arguments, net, trainer)
         what = "terminated" if ended else "interrupted"
-        print(f"fastmlp: {what}" + _listing(saved), file=sys.stderr)
-        return TERMINATED if ended else INTERRUPTED
+        when = "" if trainer.steps else " before the first step"
+        saved = _save(arguments, net, trainer)
+        say(f"fastmlp: {what}{when}{_left_out(arguments, trainer)}{saved.listing()}")
+        return saved.status(TERMINATED if ended else INTERRUPTED)
+    except DivergenceError as error:
+        saved = _save(arguments, net, trainer)
+        saved.paths.pop("checkpoint", None)  # it is of the epoch before
+        # What the library keeps in memory ends with the process, unless it was saved.
+        said = str(error) if "model" in saved.paths else str(error).removesuffix(_KEPT)
+        say(f"fastmlp: error: {said}{_left_out(arguments, trainer)}{saved.listing()}")
+        return saved.status(FAILED)
     saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
-    _report(arguments, data, net, history, held_out, saved)
-    return 0
+    _report(arguments, data, net, history, held_out, saved.paths)
+    sys.stdout.flush()  # before what is said of files that could not be written
+    return saved.status(0)
 
 
 def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:
@@ -92,23 +100,6 @@ def build_optimizer(arguments: Namespace) -> Any:
     return fastmlp.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
 
 
-def check_outputs(arguments: Namespace, flags: Sequence[str]) -> None:
-    """Refuse, before any work is done, what could not be written at its end."""
-    taken = {} if arguments.data in DATA_SETS else {os.path.realpath(arguments.data): "DATA"}
-    for flag in flags:
-        path = getattr(arguments, flag)
-        if path is None:
-            continue
-        check_writable(path)
-        other = taken.setdefault(os.path.realpath(path), f"--{flag}")
-        if other != f"--{flag}":
-            raise invalid(f"--{flag}", f"a file other than that of {other}", path)
-    if arguments.plot is not None:
-        from fastmlp.plot import check_plot
-
-        check_plot(arguments.plot)
-
-
 def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network, Trainer]:
     """Return the network and its trainer."""
     import fastmlp
@@ -127,6 +118,22 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         every=arguments.checkpoint_every,
     )
     return net, trainer
+
+
+def load_data(arguments: Namespace) -> Dataset:
+    """Return what to train on; an identity output asks for numbers, also where they are integers.
+
+    Warns where each row has a class of its own, as numbers have that are taken for classes.
+    """
+    from fastmlp.files import load_named
+
+    numbers = arguments.output == "identity"
+    data = load_named(arguments.data, target=arguments.target, numbers=numbers)
+    count = len(data.classes)
+    if 1 < count == len(data.x_train) + len(data.x_test):
+        hint = "" if data.classes.dtype.kind == "U" else ": for numbers, say --output identity"
+        say(f"fastmlp: warning: DATA: each of the {count} classes has a single row{hint}")
+    return data
 
 
 def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
@@ -161,25 +168,27 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
     return net, loss
 
 
-def _save(arguments: Namespace, net: Network, trainer: Trainer) -> dict[str, str]:
-    """Write what was asked for, as far as there is any; return the paths by what they hold."""
-    saved, history = {}, trainer.history
-    if trainer.checkpoint_is_current:
-        saved["checkpoint"] = arguments.checkpoint
-    if arguments.out is not None:
-        net.save(arguments.out)
-        saved["model"] = arguments.out
-    if arguments.history is not None:
-        history.to_csv(arguments.history)
-        saved["history"] = arguments.history
-    if arguments.plot is not None and history:
-        history.plot(arguments.plot)
-        saved["plot"] = arguments.plot
-    return saved
+def _left_out(arguments: Namespace, trainer: Trainer) -> str:
+    """Return, as the rest of a line, the files that are not written as no step was made."""
+    paths = [path for path in (arguments.out, arguments.history, arguments.plot) if path]
+    return f"; not written: {', '.join(paths)}" if paths and not trainer.steps else ""
 
 
-def _listing(saved: dict[str, str]) -> str:
-    return "".join(f"; {what} saved to {path}" for what, path in saved.items())
+def _save(arguments: Namespace, net: Network, trainer: Trainer) -> Saved:
+    """Write what was asked for, as far as there is any."""
+    history = trainer.history
+    saved = Saved({}, [])
+    if trainer.steps:  # else the parameters are untrained: those of an older file are worth more
+        saved = save_each(
+            {
+                "model": (arguments.out, net.save),
+                "history": (arguments.history, history.to_csv),
+                "plot": (arguments.plot if history else None, history.plot),
+            }
+        )
+    if not trainer.checkpoint_is_current:
+        return saved
+    return saved._replace(paths={"checkpoint": arguments.checkpoint, **saved.paths})
 
 
 def _report(

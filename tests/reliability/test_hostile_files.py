@@ -57,6 +57,38 @@ def test_nine_thousand_more(reader: str) -> None:
     fuzz(reader, 9000, 2, 500)
 
 
+# --- what is no file ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["x.npz", "x.npy", "x.csv", "x.parquet", "x.gz", "x-idx3-ubyte", "a/x.png", "model"]
+)
+def test_a_pipe_is_refused_where_it_would_be_waited_for(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    readers: list[Callable[[Path], Any]] = [load_inputs]
+    if name == "model":
+        readers = [read_tensors, fastmlp.Network.load]
+    elif name == "a/x.png":
+        readers = [lambda path: load_file(path.parent.parent)]
+    elif name in ("x.csv", "x.parquet"):
+        readers.append(lambda path: load_file(path, target="y"))
+    elif name == "x.npz":
+        readers.append(load_file)
+    for read in readers:
+        with pytest.raises(DataError, match=rf"{name}: expected a file, got a pipe$"):
+            read(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero here")
+def test_a_device_without_an_end_is_refused(tmp_path: Path) -> None:
+    for name, read in (("x.csv", load_inputs), ("x.npy", load_inputs), ("x", read_idx)):
+        (tmp_path / name).symlink_to("/dev/zero")
+        with pytest.raises(DataError, match=r"expected a file, got a device$"):
+            read(tmp_path / name)
+
+
 # --- bombs ----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Long use, and data larger than memory: nothing grows, nothing is copied."""
+"""Long use, and files larger than the memory allowed: nothing grows, nothing is copied."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ print(n / (trainer.seconds - start) / speed, status("RssAnon") - before)
 
 
 @pytest.mark.parametrize("size", [512 << 20, pytest.param(4 << 30, marks=pytest.mark.slow)])
-def test_a_mapped_file_larger_than_memory_is_trained_on(
+def test_a_mapped_file_larger_than_the_memory_allowed_is_trained_on(
     script: Callable[..., str], tmp_path: Path, size: int
 ) -> None:
     with (tmp_path / "x").open("wb") as file:

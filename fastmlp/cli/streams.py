@@ -1,0 +1,27 @@
+"""Standard streams, in whatever state they were handed over."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+
+__all__ = ["mend_streams", "say"]
+
+
+def mend_streams() -> None:
+    """Make standard streams that can be written to: closed ones, and ones of few characters."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as `>&-` does
+            # Open to the end; it takes the number of the closed one, which no other file gets then.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """Print one line to standard error, whatever the text holds, if it can be written to."""
+    with contextlib.suppress(OSError):
+        print(" ".join(text.splitlines()), file=sys.stderr, flush=True)
