@@ -15,7 +15,7 @@ from fastmlp.errors import invalid, invalid_type
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
-from fastmlp.optimizers import Adam, Optimizer
+from fastmlp.optimizers import Adam, Optimizer, State
 from fastmlp.passes import Rule, TrainingPass
 from fastmlp.resumable import Resumable
 from fastmlp.threads import check_threads
@@ -98,6 +98,8 @@ class Trainer(Resumable):
     >>> net.predict(x).tolist(), history.loss[-1] < 0.01
     ([0, 1, 1, 0], True)
     """
+
+    _state: State  # of the fit under way, whatever becomes of the optimizer's numbers
 
     def __init__(
         self,
@@ -199,9 +201,10 @@ class Trainer(Resumable):
         if progress.resumed and progress.under_way and n_samples != progress.n_samples:
             expected = f"{progress.n_samples} samples an epoch, as in the checkpoint"
             raise invalid("x", expected, n_samples)
+        rates = self.optimizer.rates()
+        self._state = state = self.optimizer.state(net)
+        rule = Rule(self.optimizer.rule, rates, self.l2)
         self._checkpoints.begin()
-        state = self.optimizer.state(net)
-        rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
         with self._interrupt:
             run = TrainingPass(
                 net, samples, targets, weight, self._loss_code, rule, batch,
@@ -252,7 +255,7 @@ class Trainer(Resumable):
 
     def _epoch(self, run: TrainingPass, order: NDArray[np.int64], observers: Callbacks) -> bool:
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
-        progress, state = self._progress, self.optimizer.state(self.network)
+        progress, state = self._progress, self._state
         self._starts = [
             *self._starts[-1:],
             Start(self.network.buffer.copy(), state.copy(), order, progress.records),
@@ -291,6 +294,7 @@ class Trainer(Resumable):
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
             state.steps = progress.steps_before + run.finished_steps
+            self.optimizer.state(self.network).steps = state.steps  # a callback set the momentum
             progress.record(run, self._coded, self._by_step, held_out or {})
             if held_out is not None:
                 progress.finish_epoch()
@@ -309,7 +313,7 @@ class Trainer(Resumable):
 
     def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""
-        progress, state = self._progress, self.optimizer.state(self.network)
+        progress, state = self._progress, self._state
         step, undone = rewind(run, self.network, state, self._starts)
         if undone:
             # The last update of the epoch before spoilt them: it is not counted.
