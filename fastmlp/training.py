@@ -168,7 +168,9 @@ class Trainer(Resumable):
         callbacks : iterable of objects
             With any of on_train_begin(trainer), and on_step_end, on_chunk_end, on_epoch_end and
             on_train_end, each (trainer, history). A chunk is about 50 ms. True from on_step_end,
-            on_chunk_end or on_epoch_end stops the training.
+            on_chunk_end or on_epoch_end stops the training. A learning_rate that one sets on
+            trainer.optimizer is that of the next epoch, and of all after it; other numbers of the
+            optimizer are those of the next fit.
         record : {"epoch", "step"}
             What gets an entry in the history. The times of steps are interpolated.
 
@@ -221,8 +223,9 @@ class Trainer(Resumable):
         try:
             with self._interrupt, self._kept():
                 while progress.epochs < progress.epochs_before + epochs:
+                    rate = self.optimizer.rates()[0]
                     order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
-                    if not self._epoch(run, order[:n_samples], observers):
+                    if not self._epoch(run, order[:n_samples], rate, observers):
                         break
         finally:
             run.close()
@@ -253,14 +256,16 @@ class Trainer(Resumable):
                 *self._held_out, np.zeros(0), self._loss_code, self.threads
             )
 
-    def _epoch(self, run: TrainingPass, order: NDArray[np.int64], observers: Callbacks) -> bool:
+    def _epoch(
+        self, run: TrainingPass, order: NDArray[np.int64], rate: float, observers: Callbacks
+    ) -> bool:
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
         progress, state = self._progress, self._state
         self._starts = [
             *self._starts[-1:],
-            Start(self.network.buffer.copy(), state.copy(), order, progress.records),
+            Start(self.network.buffer.copy(), state.copy(), order, progress.records, rate),
         ]
-        run.begin(order, progress.records)
+        run.begin(order, progress.records, rate)
         start = progress.seconds - run.seconds
         chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
@@ -314,9 +319,15 @@ class Trainer(Resumable):
     def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""
         progress, state = self._progress, self._state
-        step, undone = rewind(run, self.network, state, self._starts)
+        try:
+            step, undone = rewind(
+                run, self.network, state, self._starts, _CHUNK_SECONDS, self._interrupt.check
+            )
+        except BaseException:
+            progress.marks = [mark for mark in progress.marks if mark[0] <= run.finished_steps]
+            raise
         if undone:
             # The last update of the epoch before spoilt them: it is not counted.
             self.history.steps[-1] -= undone
             progress.steps_before -= undone
-        raise diverged(progress.epochs + 1, step + 1, self.optimizer.learning_rate)
+        raise diverged(progress.epochs + 1, step + 1, self._starts[-1].learning_rate)

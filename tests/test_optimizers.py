@@ -114,6 +114,42 @@ def test_a_learning_rate_may_change_between_fits() -> None:
     np.testing.assert_array_equal(net.parameters(), before)
 
 
+class Halve:
+    """Half the learning rate after every epoch, the last one's NaN."""
+
+    last = 0
+
+    def on_epoch_end(self, trainer: Any, history: Any) -> None:
+        trainer.optimizer.learning_rate *= 0.5
+        if len(history) == self.last:
+            trainer.optimizer.learning_rate = float("nan")
+
+
+@pytest.mark.parametrize("make", [fastmlp.SGD, fastmlp.Adam])
+def test_a_callback_may_set_the_learning_rate_of_the_next_epoch(make: Any) -> None:
+    x, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 2
+    nets, trainers = zip(*((n, fastmlp.Trainer(n, optimizer=make(0.4), batch_size=8))
+                           for n in (one_layer(), one_layer())), strict=True)  # fmt: skip
+    trainers[0].fit(x, y, epochs=3, callbacks=[Halve()])
+    for epoch in range(3):
+        trainers[1].optimizer.learning_rate = 0.4 * 0.5**epoch
+        trainers[1].fit(x, y, epochs=1)
+    np.testing.assert_array_equal(nets[0].parameters(), nets[1].parameters())
+
+
+def test_a_learning_rate_that_a_callback_spoils_ends_the_fit_after_the_epoch() -> None:
+    net = one_layer()
+    trainer = fastmlp.Trainer(net, optimizer=fastmlp.SGD(0.1))
+    stop = Halve()
+    stop.last = 2
+    with pytest.raises(fastmlp.FastMLPError, match=r"^learning_rate: expected .* got nan"):
+        trainer.fit(np.eye(2), [0, 1], epochs=5, callbacks=[stop])
+    assert trainer.history.steps == [1, 2]
+    assert trainer.steps == 2
+    trainer.optimizer.learning_rate = 0.1
+    assert trainer.fit(np.eye(2), [0, 1], epochs=1).steps == [1, 2, 3]
+
+
 @pytest.mark.parametrize("before", [0.0, 0.9])
 def test_a_momentum_may_be_set_between_fits(before: float) -> None:
     """The velocity starts at zero: it is what an optimizer with that momentum does at first."""
