@@ -49,10 +49,15 @@ _ADVICE = {
         "workqueue: slow to start threads. Install OpenMP (Debian: libgomp1; macOS: libomp) for "
         "more speed."
     ),
+    "none": (
+        "none: the layer that NUMBA_THREADING_LAYER asks for cannot be loaded. All is done by one "
+        "thread."
+    ),
 }
 
 _pool = threading.Lock()
 _forked = False
+_unavailable = False  # whether Numba could load no threading layer
 _missed = 0.0  # operations done by one thread since more would have had to be compiled
 
 
@@ -69,29 +74,30 @@ if hasattr(os, "register_at_fork"):
 
 def _loads(backend: str) -> bool:
     """Return whether Numba could load a threading layer here; nothing is started."""
-    if backend == "workqueue":
-        return True
     try:
         if backend == "tbb":
             parallel._check_tbb_version_compatible()
-        importlib.import_module(f"numba.np.ufunc.{backend}pool")
+        pool = "" if backend == "workqueue" else "pool"
+        importlib.import_module(f"numba.np.ufunc.{backend}{pool}")
     except ImportError:
         return False
     return True
 
 
 def threading_layer() -> str:
-    """Return the layer that Numba uses, or would choose: "tbb", "omp" or "workqueue".
+    """Return the layer that Numba uses, or would choose: "tbb", "omp", "workqueue"; or "none".
 
     Examples
     --------
-    >>> threading_layer() in ("tbb", "omp", "workqueue")
+    >>> threading_layer() in ("tbb", "omp", "workqueue", "none")
     True
     """
     try:
         return str(numba.threading_layer())
     except ValueError:  # not started yet
         pass
+    if _unavailable:
+        return "none"
     asked = str(numba.config.THREADING_LAYER).lower()
     order = [str(name) for name in numba.config.THREADING_LAYER_PRIORITY]
     chosen = {
@@ -99,13 +105,21 @@ def threading_layer() -> str:
         "threadsafe": ["tbb", "omp"],
         "forksafe": ["tbb", "workqueue"],
         "default": order,
-    }.get(asked, [asked])
-    return next((name for name in chosen if _loads(name)), "workqueue")
+    }.get(asked, [asked] if asked in order else [])
+    return next((name for name in chosen if _loads(name)), "none")
 
 
 def available_threads() -> int:
-    """Return how many threads work may use: Numba's limit, and OMP_NUM_THREADS where it is set."""
+    """Return how many threads work may use that was not told how many.
+
+    That is Numba's limit, NUMBA_NUM_THREADS; or less, where this Python thread has lowered it by
+    `numba.set_num_threads`, or OMP_NUM_THREADS is set; 1 where Numba has no threading layer.
+    """
+    if _unavailable:
+        return 1
     limit = int(numba.config.NUMBA_NUM_THREADS)
+    if getattr(parallel, "_is_initialized", False):  # else asking would start the threads
+        limit = min(limit, int(numba.get_num_threads()))
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if text.isdigit() and int(text) > 0:
         limit = min(limit, int(text))
@@ -142,7 +156,7 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
     have saved half.
     """
     global _missed
-    if _forked:
+    if _forked or _unavailable:
         return 1
     if threads is not None:
         return threads
@@ -154,19 +168,38 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
     return available_threads()
 
 
+def _started() -> int:
+    """Start Numba's threads if need be, and return their count; 0, with a warning, if it cannot."""
+    global _unavailable
+    try:
+        return int(numba.get_num_threads())
+    except ValueError as error:
+        _unavailable = True
+        reason = " ".join(str(error).split())
+        warnings.warn(
+            f"threads: Numba has no threading layer ({reason}); all is done by one thread. "
+            "NUMBA_THREADING_LAYER chooses it",
+            stacklevel=2,
+        )
+        return 0
+
+
 @contextmanager
 def granted(threads: int) -> Iterator[int]:
     """Hold the thread pool for a call of a parallel kernel; yields how many threads it may use.
 
-    That is 1 where the pool is in use by another Python thread, and the serial twin must be called.
-    Numba's thread count is left as it was found.
+    That is 1 where the pool is in use by another Python thread, or cannot be started; the serial
+    twin must be called. Numba's thread count is left as it was found.
     """
-    if threads < 2 or _forked or not _pool.acquire(blocking=False):
+    if threads < 2 or _forked or _unavailable or not _pool.acquire(blocking=False):
         yield 1
         return
     held = _pool
     try:
-        before = numba.get_num_threads()
+        before = _started()
+        if before == 0:
+            yield 1
+            return
         numba.set_num_threads(threads)
         try:
             yield threads
@@ -231,7 +264,7 @@ def describe() -> dict[str, object]:
     layer = threading_layer()
     return {
         "layer": layer,
-        "good": layer != "workqueue",
+        "good": layer in ("tbb", "omp"),
         "advice": _ADVICE.get(layer, layer),
-        "threads": available_threads(),
+        "threads": 1 if layer == "none" else available_threads(),
     }

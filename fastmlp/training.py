@@ -63,7 +63,9 @@ class Trainer(Resumable):
     l2 : float
         Adds l2/2 · Σ w² / (samples of the batch) to the loss; biases are not included.
     threads : int or None
-        None decides by the work and the machine. Results do not depend on it, to the last bit.
+        None decides by the work and the machine, and takes no more than OMP_NUM_THREADS says, or
+        than `numba.set_num_threads` was given in this Python thread; a number is taken instead of
+        these, up to NUMBA_NUM_THREADS. Results do not depend on it, to the last bit.
     zero_skipping : bool or None
         Whether to leave out multiplications by zeros of x. None does where they are many enough
         to gain by it. Results do not depend on it, to the last bit.
