@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from fastmlp.network import Network
 from fastmlp.optimizers import State
 from fastmlp.passes import TrainingPass
 
-__all__ = ["Start", "diverged", "rewind", "warn_if_exploded"]
+__all__ = ["Start", "diverged", "rewind", "warn_if_exploded", "warn_if_overflown"]
 
 # A training whose last loss is so many times its first has diverged, even if it is finite.
 _EXPLODED = 10.0
@@ -94,3 +95,17 @@ def warn_if_exploded(history: History, first: float | None, learning_rate: float
             DivergenceWarning,
             stacklevel=3,
         )
+
+
+def warn_if_overflown(history: History, first: int) -> None:
+    """Warn where the loss on validation data was not finite after an epoch, from a row on."""
+    rows = zip(history.epochs[first:], history.validation_loss[first:], strict=True)
+    for epoch, loss in rows:
+        if epoch.is_integer() and not math.isfinite(loss):
+            warnings.warn(
+                f"validation: its loss is not finite in epoch {int(epoch)}: outputs or targets are "
+                "too large. The training loss was finite",
+                DivergenceWarning,
+                stacklevel=3,
+            )
+            return

@@ -38,7 +38,7 @@ class CheckpointWarning(UserWarning):
 
 
 class DivergenceWarning(UserWarning):
-    """Training ended with a loss far above the one it began with."""
+    """A loss ended far above the one training began with, or was not finite on validation data."""
 
 
 def invalid(argument: str, expected: str, got: object) -> InvalidValueError:

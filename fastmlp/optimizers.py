@@ -52,9 +52,17 @@ class Optimizer:
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
 
+    _unchecked = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a number; it is checked when it is used next, which may be in every step."""
+        super().__setattr__(name, value)
+        self.__dict__["_unchecked"] = True
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: the numbers, not what was remembered."""
-        return {name: value for name, value in self.__dict__.items() if name != "_states"}
+        left_out = ("_states", "_unchecked")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the optimizer again from `__getstate__`."""
@@ -75,7 +83,13 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        self.check()
+        self.check_once()
+
+    def check_once(self) -> None:
+        """Do what `check` does, if a number was set since it was last done."""
+        if self._unchecked:
+            self.check()
+            self.__dict__["_unchecked"] = False
 
     def rates(self) -> tuple[float, float, float, float, float]:
         """Return learning rate, momentum or beta_1, beta_2, epsilon and weight decay, checked."""
@@ -172,7 +186,7 @@ class SGD(Optimizer):
 
     def rates(self) -> tuple[float, float, float, float, float]:
         """Return learning rate, momentum, and three numbers that are not used."""
-        self.check()
+        self.check_once()
         return self.learning_rate, self.momentum, 0.0, 0.0, 0.0
 
 
@@ -216,7 +230,7 @@ class Adam(Optimizer):
 
     def rates(self) -> tuple[float, float, float, float, float]:
         """Return learning rate, beta_1, beta_2, epsilon, and no weight decay."""
-        self.check()
+        self.check_once()
         return self.learning_rate, self.beta_1, self.beta_2, self.epsilon, 0.0
 
 

@@ -112,7 +112,7 @@ class Parameters:
 
     def set_parameters(self, parameters: ArrayLike) -> None:
         """Take parameters from a flat vector as `parameters()` returns it."""
-        flat = as_finite("parameters", parameters, (self.n_parameters,))
+        flat = as_finite("parameters", parameters, (self.n_parameters,), self.dtype)
         at = 0
         for w, b in zip(self.weights, self.biases, strict=True):
             w[:] = flat[at : at + w.size].reshape(w.shape)
@@ -136,7 +136,7 @@ class Parameters:
             _zipped("matrices", f"{len(self.weights)} of them", matrices, self.weights)
         ):
             shape = (w.shape[0] + 1, w.shape[1])
-            arrays.append(as_finite(f"matrices[{i}]", matrix, shape))
+            arrays.append(as_finite(f"matrices[{i}]", matrix, shape, self.dtype))
         for array, w, b in zip(arrays, self.weights, self.biases, strict=True):
             b[:] = array[0]
             w[:] = array[1:]
@@ -150,7 +150,8 @@ class Parameters:
         parts = _zipped("gradients", expected, gradients, self.views(packed))
         for side, (arrays, views) in enumerate(parts):
             for i, (array, view) in enumerate(_zipped("gradients", expected, arrays, views)):
-                view[:] = as_finite(f"gradients[{side}][{i}]", array, view.shape)
+                name = f"gradients[{side}][{i}]"
+                view[:] = as_finite(name, array, view.shape, self.dtype)
         return packed
 
     def unpack_gradients(

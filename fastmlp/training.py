@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.callbacks import Callbacks
-from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded
+from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
 from fastmlp.errors import invalid, invalid_type
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
@@ -162,7 +162,8 @@ class Trainer(Resumable):
         epochs : int
             Passes through the data.
         validation : (x, y) or None
-            Evaluated after every epoch.
+            Evaluated after every epoch. A loss there that is not finite is in the history as it is,
+            and a warning at the end.
         sample_weight : array-like of shape (n,) or None
             Weights of the samples in the loss; a batch's sum is divided by the sum of its weights.
         max_seconds : float or None
@@ -219,6 +220,7 @@ class Trainer(Resumable):
         self._coded, self._by_step = targets.coded, record == "step"
         self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
         progress.n_samples = n_samples
+        recorded = len(self.history)
         observers.notify("on_train_begin", self)
         progress.begin_fit()
         self._starts = []
@@ -231,6 +233,8 @@ class Trainer(Resumable):
                         break
         finally:
             run.close()
+        if held_out is not None:
+            warn_if_overflown(self.history, recorded)
         warn_if_exploded(self.history, progress.first_loss, self.optimizer.learning_rate)
         observers.notify("on_train_end", self, self.history)
         return self.history

@@ -48,7 +48,8 @@ LABELS: list[Any] = [
 ]  # fmt: skip
 WEIGHTS: list[Any] = [
     *NOTHING, 3, [], np.ones(11), np.ones((12, 1)), np.zeros(12), -np.ones(12), np.full(12, "a"),
-    spoiled(np.nan, Y), spoiled(np.inf, Y), np.ones(12, complex), [[1], [2, 3]] * 6,
+    np.full(12, 1.7e308), spoiled(np.nan, Y), spoiled(np.inf, Y), np.ones(12, complex),
+    [[1], [2, 3]] * 6,
 ]  # fmt: skip
 COUNTS: list[Any] = [
     *NOTHING, 1.5, "3", np.nan, np.inf, -1, True, [3], np.arange(3), np.array(1.0), 1j,
@@ -105,10 +106,11 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
         *(word for word in WORDS if word != ["relu"]), None, ["relu", "relu"], ["word"]], "hidden"),
     (net, "output", [*WORDS, None, "relu"], "output"),
     (net, "init", [
-        *WORDS, None, ("he",), ("he", -1), ("he", np.nan), ("he", "x"), ("word", 1)], "init"),
+        *WORDS, None, ("he",), ("he", -1), ("he", np.nan), ("he", "x"), ("word", 1),
+        ("glorot", 1e300), ("normal", 1e300), ("he", 10**5000)], "init"),
     (net, "seed", [value for value in COUNTS if value is not None], "seed"),
     (net, "dtype", [*NOTHING, 3, "float16", "int32", complex, "f4,f4", [1], "float32 "], "dtype"),
-    (net, "input_scale", [*NUMBERS, None, 0], "input_scale"),
+    (net, "input_scale", [*NUMBERS, None, 0, 1e300], "input_scale"),
     (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3], "classes"),
     (method("predict"), "x", MATRICES, "x"),
     (method("predict_proba"), "x", MATRICES, "x"),
@@ -124,14 +126,16 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (method("per_sample_gradients", **DATA), "y", LABELS, "y"),
     (method("set_parameters"), "parameters", [
         *NOTHING, None, 3, [], np.ones(5), np.full(27, np.nan), np.full(27, np.inf),
-        np.full(27, "a"), np.ones(27, complex), [[1], [2, 3]]], "parameters"),
+        np.full(27, 1e300), np.full(27, "a"), np.ones(27, complex), [[1], [2, 3]]], "parameters"),
     (method("set_augmented_weights"), "matrices", [
         *NOTHING, None, 3, [], [np.ones((5, 3))], [np.ones((5, 3)), np.ones((3, 3))],
-        [np.ones((5, 3)), np.full((4, 3), np.nan)], [np.ones((5, 3)), "word"]], "matrices"),
+        [np.ones((5, 3)), np.full((4, 3), np.nan)], [np.ones((5, 3)), "word"],
+        [np.ones((5, 3)), np.full((4, 3), -1e39)]], "matrices"),
     (step, "net", [*NOTHING, None, 3], "net"),
     (step, "gradients", [
         *NOTHING, None, 3, [], ([], []), gradients(0, X), gradients(0, np.full((4, 3), np.nan)),
-        gradients(1, np.full(3, np.inf)), gradients(1, "word"), gradients(0, None)], "gradients"),
+        gradients(1, np.full(3, np.inf)), gradients(1, "word"), gradients(1, np.full(3, 1e300)),
+        gradients(0, None)], "gradients"),
     (trainer, "network", [*NOTHING, None, 3], "network"),
     (trainer, "loss", [*WORDS, "mnist_loss"], "loss"),
     (trainer, "optimizer", [*NOTHING, 3, fastmlp.SGD], "optimizer"),
