@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastmlp.errors import DataError, invalid, invalid_type
+from fastmlp.errors import DataError, invalid, invalid_type, shown
 from fastmlp.gradients import Differentiable
 from fastmlp.inference import compile_network, predict_few
 from fastmlp.kernels import activations
@@ -114,7 +114,7 @@ class Network(Differentiable):
         try:
             real = np.dtype(dtype)
         except (TypeError, ValueError):
-            raise invalid("dtype", "float32 or float64", repr(dtype)) from None
+            raise invalid("dtype", "float32 or float64", shown(dtype, repr)) from None
         if real not in (np.float32, np.float64):
             raise invalid("dtype", "float32 or float64", real)
         try:
@@ -124,6 +124,10 @@ class Network(Differentiable):
         if self.classes is not None and self.classes.shape != (max(units[-1], 2),):
             expected = f"{max(units[-1], 2)} names"
             raise invalid("classes", expected, f"shape {self.classes.shape}")
+        if self.classes is not None:
+            names_fit = (_is_name(value) for value in self.classes.tolist())
+            if not all(names_fit):
+                raise invalid("classes", "text or finite numbers", f"dtype {self.classes.dtype}")
         check_memory(units, real.itemsize)
         codes = [*(activations.HIDDEN[name] for name in names), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
@@ -335,3 +339,8 @@ class Network(Differentiable):
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{os.fspath(path)}: expected a fastmlp network, got {error}") from None
         return net
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether a class's name can be kept in a file."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -15,7 +15,7 @@ from fastmlp.errors import invalid, invalid_type
 from fastmlp.kernels import updates
 from fastmlp.kernels.whole import update_network
 from fastmlp.network import Network
-from fastmlp.validation import check_number
+from fastmlp.validation import check_flag, check_number
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "State"]
 
@@ -174,6 +174,7 @@ class SGD(Optimizer):
         """Refuse numbers that cannot be used: they may have been set since they were checked."""
         super().check()
         self.momentum = check_number("momentum", self.momentum, below=1.0)
+        self.nesterov = check_flag("nesterov", self.nesterov)
         if self.nesterov and self.momentum == 0.0:
             raise invalid("nesterov", "a momentum greater than 0 with it", "momentum 0")
 

@@ -21,7 +21,7 @@ from typing import Any
 import numba
 from numba.np.ufunc import parallel
 
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.kernels.cache import is_compiled
 
 __all__ = [
@@ -141,7 +141,7 @@ def check_threads(threads: int | None) -> int | None:
     limit = int(numba.config.NUMBA_NUM_THREADS)
     if count > limit:
         warnings.warn(
-            f"threads: {count} asked for, {limit} available; using {limit} "
+            f"threads: {shown(count)} asked for, {limit} available; using {limit} "
             "(NUMBA_NUM_THREADS sets the limit)",
             stacklevel=3,
         )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.callbacks import Callbacks
 from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
@@ -25,6 +25,7 @@ from fastmlp.validation import (
     as_sample_weight,
     as_samples,
     as_targets,
+    check_flag,
     check_integer,
     check_number,
 )
@@ -126,11 +127,12 @@ class Trainer(Resumable):
         self.loss, self._loss_code = network.loss_code(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
         self.batch_size = check_integer("batch_size", batch_size, 1, none=True)
-        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.shuffle = check_flag("shuffle", shuffle)
+        self.drop_last = check_flag("drop_last", drop_last)
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
-        if zero_skipping not in (None, False, True):
-            raise invalid("zero_skipping", "None, True or False", zero_skipping)
+        if zero_skipping is not None:
+            zero_skipping = check_flag("zero_skipping", zero_skipping)
         self.zero_skipping = zero_skipping
         super().__init__(seed, checkpoint, every)
         self._by_step = False
@@ -193,8 +195,8 @@ class Trainer(Resumable):
         epochs = check_integer("epochs", epochs, 0)
         if max_seconds is not None:
             max_seconds = check_number("max_seconds", max_seconds)
-        if record not in ("epoch", "step"):
-            raise invalid("record", "'epoch' or 'step'", repr(record))
+        if not isinstance(record, str) or record not in ("epoch", "step"):
+            raise invalid("record", "'epoch' or 'step'", shown(record, repr))
         observers = Callbacks(callbacks)
         net, progress = self.network, self._progress
         samples = as_samples(x, net.sizes[0])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.kernels.layout import FLOAT32, FLOAT64, UINT8
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "as_targets",
     "check_choice",
     "check_finite",
+    "check_flag",
     "check_integer",
     "check_number",
 ]
@@ -37,8 +38,15 @@ _CHUNK = 1 << 20  # elements looked at together, so that no check copies the dat
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return a word that is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise invalid(name, f"one of {', '.join(choices)}", repr(value))
+        raise invalid(name, f"one of {', '.join(choices)}", shown(value, repr))
     return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a bool, NumPy's too; what is only true or false to an `if` is refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise invalid_type(name, "True or False", value)
+    return bool(value)
 
 
 def check_integer(name: str, value: Any, least: int, none: bool = False) -> Any:

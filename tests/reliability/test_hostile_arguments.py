@@ -54,14 +54,45 @@ WEIGHTS: list[Any] = [
 COUNTS: list[Any] = [
     *NOTHING, 1.5, "3", np.nan, np.inf, -1, True, [3], np.arange(3), np.array(1.0), 1j,
     np.float32(2), datetime.date.today(), Fraction(3, 2), 1 << 64, 10**400,
+    -(10**5000),
 ]  # fmt: skip
 POSITIVE = [*COUNTS, 0]
 NUMBERS: list[Any] = [
     *NOTHING, "3", np.nan, np.inf, -np.inf, -1, True, 10**400, [3], np.ones(2), np.ones((1, 1)), 1j,
     np.complex64(1), np.datetime64("2020"), np.array("a"),
 ]  # fmt: skip
-WORDS: list[Any] = ["", "Relu", "word", b"relu", 0, 1.5, True, [], ["relu"], object(), "relu\n"]
+WORDS: list[Any] = [
+    "",
+    "Relu",
+    "word",
+    b"relu",
+    0,
+    1.5,
+    True,
+    [],
+    ["relu"],
+    [10**5000],
+    object(),
+    "relu\n",
+]
+FLAGS: list[Any] = [
+    *NOTHING,
+    "yes",
+    "false",
+    0,
+    1,
+    1.0,
+    [],
+    [True],
+    np.ones(2, bool),
+    np.array(True),
+]
 PATHS: list[Any] = [3, 1.5, object(), b"bytes", "", "no/such/folder/file", "\0", "a\0b", [], {}]
+
+
+class Stop:
+    def on_epoch_end(self, *_: Any) -> bool:
+        return True
 
 
 def network(output: str = "softmax") -> fastmlp.Network:
@@ -100,7 +131,7 @@ evaluate, gradient = method("evaluate", **DATA), method("gradients", **DATA)
 # (function, argument, wrong values, its name in the message if another)
 TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "sizes", [*NOTHING, None, 3, [], [4], [4, 0], [4, -3, 3], [4, 1.5, 3], ["4", 3],
-                    [4, np.nan], [4, 10**30], [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
+                    [4, np.nan], [4, 10**30], [4, -(10**5000)], [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
                     [[4, 3], 3], np.array([4.0, 3.0])], "sizes"),
     (net, "hidden", [
         *(word for word in WORDS if word != ["relu"]), None, ["relu", "relu"], ["word"]], "hidden"),
@@ -111,7 +142,8 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "seed", [value for value in COUNTS if value is not None], "seed"),
     (net, "dtype", [*NOTHING, 3, "float16", "int32", complex, "f4,f4", [1], "float32 "], "dtype"),
     (net, "input_scale", [*NUMBERS, None, 0, 1e300], "input_scale"),
-    (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3], "classes"),
+    (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3, [1.0, np.nan, 2.0],
+        [b"a", b"b", b"c"], [None, "a", "b"], np.arange(3) * 1j, np.datetime64("2020") + Y[:3]], "classes"),
     (method("predict"), "x", MATRICES, "x"),
     (method("predict_proba"), "x", MATRICES, "x"),
     (evaluate, "x", MATRICES, "x|y"),
@@ -142,8 +174,10 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (trainer, "batch_size", POSITIVE, "batch_size"),
     (trainer, "seed", COUNTS, "seed"),
     (trainer, "l2", [*NUMBERS, None], "l2"),
-    (trainer, "threads", [*COUNTS[:-2], 0], "threads"),
-    (trainer, "zero_skipping", ["yes", 2, [], object()], "zero_skipping"),
+    (trainer, "threads", [*COUNTS[:-3], 0, -(10**5000)], "threads"),
+    (trainer, "zero_skipping", FLAGS, "zero_skipping"),
+    (trainer, "shuffle", [*FLAGS, None], "shuffle"),
+    (trainer, "drop_last", [*FLAGS, None], "drop_last"),
     (trainer, "checkpoint", [3, object(), b"bytes", []], "checkpoint"),
     (trainer, "every", [*NUMBERS, None], "every"),
     (fit, "x", MATRICES, "x|y"),
@@ -153,9 +187,10 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
         *NOTHING, 3, (X,), (X, Y, Y), (X[:, :3], Y), (X, Y - 1), (None, None)], "validation"),
     (fit, "sample_weight", WEIGHTS, "sample_weight"),
     (fit, "max_seconds", [value for value in NUMBERS if value is not None], "max_seconds"),
-    (fit, "callbacks", [3, object(), [object()], "word", None, 1.5], "callbacks"),
-    (fit, "record", [*WORDS, None], "record"),
+    (fit, "callbacks", [3, object(), [object()], "word", None, 1.5, [Stop]], "callbacks"),
+    (fit, "record", [*WORDS, None, np.array(["epoch", "step"]), [10**5000]], "record"),
     (fastmlp.SGD, "learning_rate", [*NUMBERS, None, 0], "learning_rate"),
+    (fastmlp.SGD, "nesterov", [*FLAGS, None, True], "nesterov"),
     (fastmlp.SGD, "momentum", [*NUMBERS, None, 1.0], "momentum"),
     (fastmlp.Adam, "learning_rate", [*NUMBERS, None, 0], "learning_rate"),
     (fastmlp.Adam, "beta_1", [*NUMBERS, None, 1], "beta_1"),
@@ -223,6 +258,19 @@ def test_a_refused_argument_changes_nothing() -> None:
         ours.set_augmented_weights([np.ones((5, 3)), np.full((4, 3), np.inf)])
     np.testing.assert_array_equal(ours.parameters(), before)
     assert len(training.history) == 0
+
+
+def test_numpys_booleans_are_booleans() -> None:
+    for value in (np.False_, np.True_):
+        ours = trainer(zero_skipping=value, shuffle=value, drop_last=value)
+        assert [ours.zero_skipping, ours.shuffle, ours.drop_last] == [bool(value)] * 3
+        assert type(ours.zero_skipping) is bool
+        assert fastmlp.SGD(0.1, 0.5, value).nesterov is bool(value)
+
+
+def test_threads_beyond_measure_are_clamped_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"^threads: an int of too many digits to show asked for"):
+        trainer(threads=10**5000)
 
 
 ANYTHING = (
