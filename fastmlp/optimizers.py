@@ -29,6 +29,14 @@ class State:
         self.second = aligned_zeros(size if buffers > 1 else 0, net.dtype)
         self.steps = 0
 
+    def __setstate__(self, contents: dict[str, Any]) -> None:
+        """Make the state again from a pickle or a copy, its memory aligned anew."""
+        self.__dict__.update(contents)
+        for name in ("first", "second"):
+            buffer = aligned_zeros(contents[name].size, contents[name].dtype)
+            buffer[:] = contents[name]
+            setattr(self, name, buffer)
+
     @property
     def buffers(self) -> int:
         """How many of the two there are."""
@@ -107,6 +115,10 @@ class Optimizer:
             new.steps = 0 if state is None else state.steps
             self._states[net] = state = new
         return state
+
+    def take_state(self, net: Network, state: State) -> None:
+        """Take a state as what this optimizer remembers of a network."""
+        self._states[net] = state
 
     def reset(self) -> None:
         """Forget all networks: the next step of each starts as if it were the first."""

@@ -52,7 +52,8 @@ class Trainer(Resumable):
         output), the sum over outputs of (target - output)², or 1 - p where the target is 1 and p
         elsewhere. None takes squared_error for an identity output, else cross_entropy.
     optimizer : SGD, Adam or AdamW, or None
-        None is Adam(). It keeps its state for the network: a second `fit` goes on.
+        None is Adam(). It keeps its state for the network: a second `fit` goes on, and that of a
+        copy of the trainer too.
     batch_size : int or None
         Samples an update; None is all of them.
     shuffle : bool
@@ -140,6 +141,17 @@ class Trainer(Resumable):
         self._held_out: tuple[Samples, Targets] | None = None
         self._interrupt = DeferredInterrupt()
         self._starts: list[Start] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: the optimizer's state too, data excepted."""
+        left_out: dict[str, Any] = {"_held_out": None, "_starts": [], "_interrupt": None}
+        return self.__dict__ | left_out | {"_state": self.optimizer.state(self.network)}
+
+    def __setstate__(self, contents: dict[str, Any]) -> None:
+        """Make the trainer again from `__getstate__`."""
+        self.__dict__.update(contents)
+        self._interrupt = DeferredInterrupt()
+        self.optimizer.take_state(self.network, self._state)
 
     def fit(
         self,

@@ -62,31 +62,11 @@ NUMBERS: list[Any] = [
     np.complex64(1), np.datetime64("2020"), np.array("a"),
 ]  # fmt: skip
 WORDS: list[Any] = [
-    "",
-    "Relu",
-    "word",
-    b"relu",
-    0,
-    1.5,
-    True,
-    [],
-    ["relu"],
-    [10**5000],
-    object(),
-    "relu\n",
-]
+    "", "Relu", "word", b"relu", 0, 1.5, True, [], ["relu"], [10**5000], object(), "relu\n",
+]  # fmt: skip
 FLAGS: list[Any] = [
-    *NOTHING,
-    "yes",
-    "false",
-    0,
-    1,
-    1.0,
-    [],
-    [True],
-    np.ones(2, bool),
-    np.array(True),
-]
+    *NOTHING, "yes", "false", 0, 1, 1.0, [], [True], np.ones(2, bool), np.array(True),
+]  # fmt: skip
 PATHS: list[Any] = [3, 1.5, object(), b"bytes", "", "no/such/folder/file", "\0", "a\0b", [], {}]
 
 
@@ -131,7 +111,8 @@ evaluate, gradient = method("evaluate", **DATA), method("gradients", **DATA)
 # (function, argument, wrong values, its name in the message if another)
 TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "sizes", [*NOTHING, None, 3, [], [4], [4, 0], [4, -3, 3], [4, 1.5, 3], ["4", 3],
-                    [4, np.nan], [4, 10**30], [4, -(10**5000)], [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
+                    [4, np.nan], [4, 10**30], [4, -(10**5000)],
+                    [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
                     [[4, 3], 3], np.array([4.0, 3.0])], "sizes"),
     (net, "hidden", [
         *(word for word in WORDS if word != ["relu"]), None, ["relu", "relu"], ["word"]], "hidden"),
@@ -143,7 +124,8 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "dtype", [*NOTHING, 3, "float16", "int32", complex, "f4,f4", [1], "float32 "], "dtype"),
     (net, "input_scale", [*NUMBERS, None, 0, 1e300], "input_scale"),
     (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3, [1.0, np.nan, 2.0],
-        [b"a", b"b", b"c"], [None, "a", "b"], np.arange(3) * 1j, np.datetime64("2020") + Y[:3]], "classes"),
+        [b"a", b"b", b"c"], [None, "a", "b"], np.arange(3) * 1j,
+        np.datetime64("2020") + Y[:3]], "classes"),
     (method("predict"), "x", MATRICES, "x"),
     (method("predict_proba"), "x", MATRICES, "x"),
     (evaluate, "x", MATRICES, "x|y"),
