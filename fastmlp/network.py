@@ -70,8 +70,9 @@ class Network(Differentiable):
 
     Attributes
     ----------
-    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
-        Writable views of the parameters, one a layer.
+    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
+        Writable views of the parameters, one a layer. What is assigned, to one or to all, is
+        written into them.
     buffer : ndarray
         All parameters in one aligned piece of memory, padding included.
 
