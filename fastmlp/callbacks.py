@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastmlp.errors import invalid_type
+from fastmlp.errors import InvalidTypeError, invalid_type
 
 __all__ = ["Callbacks"]
 
@@ -36,6 +36,9 @@ class Callbacks:
         self._methods: dict[str, list[Any]] = {event: [] for event in EVENTS}
         for callback in callbacks:
             methods = {event: getattr(callback, event, None) for event in EVENTS}
+            if isinstance(callback, type):  # its methods would be called without an object
+                got = f"the class {callback.__name__}; give an object, {callback.__name__}(...)"
+                raise InvalidTypeError(f"callbacks: expected {expected}, got {got}")
             if not any(callable(method) for method in methods.values()):
                 raise invalid_type("callbacks", expected, callback)
             for event, method in methods.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from fastmlp.network import Network
 from fastmlp.optimizers import State
 from fastmlp.passes import TrainingPass
 
-__all__ = ["Start", "diverged", "rewind", "warn_if_exploded"]
+__all__ = ["Start", "diverged", "rewind", "warn_if_exploded", "warn_if_overflown"]
 
 # A training whose last loss is so many times its first has diverged, even if it is finite.
 _EXPLODED = 10.0
@@ -27,15 +29,24 @@ class Start(NamedTuple):
     remembered: tuple[NDArray[Any], NDArray[Any], int]
     order: NDArray[np.int64]
     records: NDArray[np.float64]  # of the steps that were done
+    learning_rate: float
+
+    def take(self, run: TrainingPass, network: Network, state: State) -> None:
+        """Go back to here."""
+        network.buffer[:] = self.parameters
+        state.restore(self.remembered)
+        run.begin(self.order, self.records, self.learning_rate)
 
 
 def rewind(
-    run: TrainingPass, network: Network, state: State, starts: list[Start]
-) -> tuple[int, int]:
+    run: TrainingPass, network: Network, state: State, starts: list[Start], seconds: float,
+    check: Callable[[], None],
+) -> tuple[int, int]:  # fmt: skip
     """Go back to the last parameters that gave a finite loss.
 
     Returns the step whose loss was not finite, and how many updates of the epoch before were
-    undone: the last one, where it spoilt the first step of this epoch.
+    undone: the last one, where it spoilt the first step of this epoch. `check` is called every so
+    many `seconds`; where it raises, all is as at the beginning of this epoch.
     """
     now = starts[-1]
     ended = run.position == len(run.order)
@@ -47,13 +58,20 @@ def rewind(
         good, steps, undone = starts[-2], len(run.records) - 1, 1
     else:
         good, steps = now, bad
-    network.buffer[:] = good.parameters
-    state.restore(good.remembered)
-    run.begin(good.order, good.records)
-    if steps > len(good.records):
-        run.advance(steps * run.batch, state.steps - len(good.records))
+    good.take(run, network, state)
+    goal, before, chunk = steps * run.batch, state.steps - len(good.records), 0
+    try:
+        while run.position < goal:
+            check()
+            position, spent = run.position, run.seconds
+            run.advance(min(goal, position + max(1, chunk)), before)
+            elapsed = max(run.seconds - spent, 1e-9)
+            chunk = int((run.position - position) / elapsed * seconds)
+    except BaseException:
+        now.take(run, network, state)
+        raise
     if undone:
-        run.begin(now.order, now.records)
+        run.begin(now.order, now.records, now.learning_rate)
     return bad, undone
 
 
@@ -77,3 +95,17 @@ def warn_if_exploded(history: History, first: float | None, learning_rate: float
             DivergenceWarning,
             stacklevel=3,
         )
+
+
+def warn_if_overflown(history: History, first: int) -> None:
+    """Warn where the loss on validation data was not finite after an epoch, from a row on."""
+    rows = zip(history.epochs[first:], history.validation_loss[first:], strict=True)
+    for epoch, loss in rows:
+        if epoch.is_integer() and not math.isfinite(loss):
+            warnings.warn(
+                f"validation: its loss is not finite in epoch {int(epoch)}: outputs or targets are "
+                "too large. The training loss was finite",
+                DivergenceWarning,
+                stacklevel=3,
+            )
+            return

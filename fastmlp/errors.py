@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 __all__ = [
     "CheckpointWarning",
     "DataError",
@@ -11,6 +13,9 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
 ]
+
+
+_LONGEST = 500  # characters of a value in a message
 
 
 class FastMLPError(Exception):
@@ -38,7 +43,7 @@ class CheckpointWarning(UserWarning):
 
 
 class DivergenceWarning(UserWarning):
-    """Training ended with a loss far above the one it began with."""
+    """A loss ended far above the one training began with, or was not finite on validation data."""
 
 
 def invalid(argument: str, expected: str, got: object) -> InvalidValueError:
@@ -49,7 +54,23 @@ def invalid(argument: str, expected: str, got: object) -> InvalidValueError:
     >>> str(invalid("batch_size", "a positive integer", -3))
     'batch_size: expected a positive integer, got -3'
     """
-    return InvalidValueError(f"{argument}: expected {expected}, got {got}")
+    return InvalidValueError(f"{argument}: expected {expected}, got {shown(got)}")
+
+
+def shown(got: object, form: Callable[[object], str] = str) -> str:
+    """Return what came in words that fit a message: its beginning, where it is long.
+
+    Examples
+    --------
+    >>> shown(-10**5000), len(shown("a" * 1000))
+    ('an int of too many digits to show', 500)
+    """
+    try:
+        text = form(got)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        kind = type(got).__name__
+        return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} of too many digits to show"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def invalid_type(argument: str, expected: str, got: object) -> InvalidTypeError:

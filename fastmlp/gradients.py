@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import invalid
+from fastmlp.errors import InvalidValueError, invalid
 from fastmlp.kernels import losses
 from fastmlp.kernels.per_sample import per_sample, per_sample_parallel
 from fastmlp.parameters import Parameters
-from fastmlp.passes import Rule, TrainingPass
+from fastmlp.passes import Rule, TrainingPass, forward
 from fastmlp.threads import available_threads, granted
 from fastmlp.validation import (
+    Samples,
+    all_finite,
     as_sample_weight,
     as_samples,
     as_targets,
@@ -71,6 +74,11 @@ class Differentiable(Parameters):
         l2 : float
             Adds l2/2 · Σ w² / (number of samples, or sum of their weights); biases not included.
 
+        Raises
+        ------
+        InvalidValueError, InvalidTypeError
+            An argument cannot be used, or the loss or its gradient is not finite.
+
         Examples
         --------
         >>> from fastmlp import Network
@@ -97,6 +105,11 @@ class Differentiable(Parameters):
         -------
         (list of (n_in, n_out), list of (n_out,))
             With respect to the weights and to the biases.
+
+        Raises
+        ------
+        InvalidValueError, InvalidTypeError
+            As `loss_and_gradient`.
 
         Examples
         --------
@@ -129,7 +142,7 @@ class Differentiable(Parameters):
         Raises
         ------
         InvalidValueError, InvalidTypeError
-            An argument cannot be used.
+            An argument cannot be used, or a gradient is not finite.
         MemoryError
             The gradients do not fit into memory.
 
@@ -146,15 +159,23 @@ class Differentiable(Parameters):
         targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
         out = np.empty((samples.n, self.n_parameters), self.dtype)
         scale = self.dtype.type(self.input_scale)
-        rows = np.multiply(samples.owner, scale, dtype=self.dtype, casting="same_kind", order="C")
+        labels, values = targets.labels, targets.values
         with granted(available_threads() if out.nbytes >= _SHARED else 1) as parts:
             kernel = per_sample_parallel if parts > 1 else per_sample
             levels, deltas = np.empty((2, parts, sum(self.sizes[1:])), self.dtype)
             stride = max(1, _CALL // out[:1].nbytes)
             for first in range(0, samples.n, stride):
+                part = slice(first, min(samples.n, first + stride))
+                with np.errstate(over="ignore"):  # what is infinite is refused below
+                    rows = np.multiply(
+                        samples.dense(part.start, part.stop), scale, dtype=self.dtype,
+                        casting="same_kind", order="C",
+                    )  # fmt: skip
                 kernel(
-                    self.table, self.buffer, rows, targets.labels, targets.values, code,
-                    np.zeros(0), levels, deltas, parts, first, min(samples.n, first + stride), out,
+                    self.table, self.buffer, rows,
+                    labels[part] if targets.coded else labels,
+                    values if targets.coded else values[part], code,
+                    np.zeros(0), levels, deltas, parts, 0, len(rows), out[part],
                 )  # fmt: skip
         weights, biases, at = [], [], 0
         for w, b in zip(self.weights, self.biases, strict=True):
@@ -162,6 +183,8 @@ class Differentiable(Parameters):
             weights.append(out[:, at:middle].reshape(samples.n, *w.shape))
             biases.append(out[:, middle:end])
             at = end
+            if not _finite_products(weights[-1], biases[-1]):
+                raise self.overflow(samples, "x, y")
         return weights, biases
 
     def _gradient_buffer(
@@ -174,11 +197,34 @@ class Differentiable(Parameters):
         weight = as_sample_weight(sample_weight, samples.n)
         run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
         run.begin(np.arange(samples.n))
-        run.advance(samples.n)
+        finite = run.advance(samples.n)
         run.close()
-        total = run.records[0, 2]
-        if l2:
-            for start, biases, _ in self.layer_bounds():
-                penalty = self.dtype.type(l2 / total) * self.buffer[start:biases]
-                run.gradient[start:biases] += penalty
-        return float(run.records[0, 0] / total), run.gradient
+        summed, _, total = run.records[0].tolist()
+        if finite and l2:
+            with np.errstate(all="ignore"):  # what is not finite is refused below
+                for start, biases, _ in self.layer_bounds():
+                    penalty = self.dtype.type(l2 / total) * self.buffer[start:biases]
+                    run.gradient[start:biases] += penalty
+        if not (finite and math.isfinite(summed / total) and all_finite(run.gradient)):
+            given = {"sample_weight": sample_weight is not None, "l2": l2 > 0}
+            names = ["x", "y", *(name for name, is_given in given.items() if is_given)]
+            raise self.overflow(samples, ", ".join(names))
+        return summed / total, run.gradient
+
+    def overflow(self, samples: Samples, names: str) -> InvalidValueError:
+        """Return the error for a loss or gradient that is not finite, of arguments `names`."""
+        out = np.empty((samples.n, self.sizes[-1]), self.dtype)
+        forward(self, samples, out=out)
+        if not all_finite(out):
+            return invalid("x", f"numbers with finite outputs in {self.dtype}", "greater ones")
+        expected = f"numbers with a finite loss and gradient in {self.dtype}"
+        return invalid(names, expected, "greater ones")
+
+
+def _finite_products(weights: NDArray[Any], deltas: NDArray[Any]) -> bool:
+    """Return whether gradients of samples, levelᵢ δⱼ and δⱼ, are finite: those with the largest δ.
+
+    They are many, and all others of a sample are smaller.
+    """
+    largest = np.abs(deltas).argmax(axis=1)
+    return all_finite(deltas) and all_finite(weights[np.arange(len(deltas)), :, largest])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastmlp.errors import DataError, invalid, invalid_type
+from fastmlp.errors import DataError, invalid, invalid_type, shown
 from fastmlp.gradients import Differentiable
 from fastmlp.inference import compile_network, predict_few
 from fastmlp.kernels import activations
@@ -21,6 +21,7 @@ from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.validation import (
     Samples,
     Targets,
+    all_finite,
     as_sample_weight,
     as_samples,
     as_targets,
@@ -37,6 +38,8 @@ _OUTPUT = {
     "softmax": activations.SOFTMAX,
 }
 _INITIALISERS = ("normal", "zeros", "glorot", "he")
+# Half of the widest span that NumPy draws from.
+_WIDEST = float(np.finfo(np.float64).max) / 2
 
 
 class Network(Differentiable):
@@ -67,8 +70,9 @@ class Network(Differentiable):
 
     Attributes
     ----------
-    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
-        Writable views of the parameters, one a layer.
+    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
+        Writable views of the parameters, one a layer. What is assigned, to one or to all, is
+        written into them.
     buffer : ndarray
         All parameters in one aligned piece of memory, padding included.
 
@@ -111,7 +115,7 @@ class Network(Differentiable):
         try:
             real = np.dtype(dtype)
         except (TypeError, ValueError):
-            raise invalid("dtype", "float32 or float64", repr(dtype)) from None
+            raise invalid("dtype", "float32 or float64", shown(dtype, repr)) from None
         if real not in (np.float32, np.float64):
             raise invalid("dtype", "float32 or float64", real)
         try:
@@ -121,9 +125,15 @@ class Network(Differentiable):
         if self.classes is not None and self.classes.shape != (max(units[-1], 2),):
             expected = f"{max(units[-1], 2)} names"
             raise invalid("classes", expected, f"shape {self.classes.shape}")
+        if self.classes is not None:
+            names_fit = (_is_name(value) for value in self.classes.tolist())
+            if not all(names_fit):
+                raise invalid("classes", "text or finite numbers", f"dtype {self.classes.dtype}")
         check_memory(units, real.itemsize)
         codes = [*(activations.HIDDEN[name] for name in names), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
+        if scale > float(np.finfo(real).max):
+            raise invalid("input_scale", f"a number that is finite in {real}", scale)
         super().__init__(units, codes, real, scale)
         self._initialise(init, check_integer("seed", seed, 0, none=True))
 
@@ -133,18 +143,22 @@ class Network(Differentiable):
         if scale is not None:
             scale = check_number("init scale", scale)
         generator = np.random.default_rng(seed)
+        factor = (0.01 if name == "normal" else 1.0) if scale is None else scale
         for w in self.weights:
-            n_in, n_out = w.shape
             # Drawn in float64 whatever the dtype, so both dtypes start from the same numbers.
-            if name == "he":
-                w[:] = generator.normal(0.0, math.sqrt(2 / n_in), w.shape) * (
-                    1.0 if scale is None else scale
-                )
-            elif name == "glorot":
-                bound = math.sqrt(6 / (n_in + n_out)) * (1.0 if scale is None else scale)
-                w[:] = generator.uniform(-bound, bound, w.shape)
-            elif name == "normal":
-                w[:] = generator.normal(0.0, 1.0, w.shape) * (0.01 if scale is None else scale)
+            n_in, n_out = w.shape
+            with np.errstate(over="ignore"):  # what becomes infinite is refused
+                if name == "he":
+                    w[:] = generator.normal(0.0, math.sqrt(2 / n_in), w.shape) * factor
+                elif name == "glorot":
+                    bound = math.sqrt(6 / (n_in + n_out)) * factor
+                    fits = bound <= _WIDEST
+                    w[:] = generator.uniform(-bound, bound, w.shape) if fits else np.inf
+                elif name == "normal":
+                    w[:] = generator.normal(0.0, 1.0, w.shape) * factor
+            if not all_finite(w):
+                expected = f"one that gives finite weights in {self.dtype}"
+                raise invalid("init scale", expected, scale)
 
     def __repr__(self) -> str:
         """Return the network as it could be made again, untrained."""
@@ -254,6 +268,11 @@ class Network(Differentiable):
         dict with "loss" and "accuracy"
             Accuracy is NaN where y are not classes.
 
+        Raises
+        ------
+        InvalidValueError, InvalidTypeError
+            An argument cannot be used, or the loss is not finite.
+
         Examples
         --------
         >>> net = Network([2, 2], init="zeros")
@@ -264,16 +283,19 @@ class Network(Differentiable):
         samples = as_samples(x, self.sizes[0])
         targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
         weight = as_sample_weight(sample_weight, samples.n)
-        return self.run_evaluation(samples, targets, weight, code, None)
+        found = self.run_evaluation(samples, targets, weight, code, None)
+        if not math.isfinite(found["loss"]):
+            raise self.overflow(samples, "x, y" if sample_weight is None else "x, y, sample_weight")
+        return found
 
     def run_evaluation(
         self, samples: Samples, targets: Targets, weight: NDArray[np.float64], code: int,
         threads: int | None,
     ) -> dict[str, float]:  # fmt: skip
-        """Return what `evaluate` does, for data that were checked before."""
+        """Return what `evaluate` does, for data that were checked before, finite or not."""
         sums = forward(self, samples, targets, weight, code, threads=threads)
-        accuracy = float(sums[1] / sums[2]) if targets.coded else math.nan
-        return {"loss": float(sums[0] / sums[2]), "accuracy": accuracy}
+        loss, right, total = sums.tolist()
+        return {"loss": loss / total, "accuracy": right / total if targets.coded else math.nan}
 
     # Files.
 
@@ -318,3 +340,8 @@ class Network(Differentiable):
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{os.fspath(path)}: expected a fastmlp network, got {error}") from None
         return net
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether a class's name can be kept in a file."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -15,7 +15,7 @@ from fastmlp.errors import invalid, invalid_type
 from fastmlp.kernels import updates
 from fastmlp.kernels.whole import update_network
 from fastmlp.network import Network
-from fastmlp.validation import check_number
+from fastmlp.validation import check_flag, check_number
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "State"]
 
@@ -28,6 +28,19 @@ class State:
         self.first = aligned_zeros(size if buffers > 0 else 0, net.dtype)
         self.second = aligned_zeros(size if buffers > 1 else 0, net.dtype)
         self.steps = 0
+
+    def __setstate__(self, contents: dict[str, Any]) -> None:
+        """Make the state again from a pickle or a copy, its memory aligned anew."""
+        self.__dict__.update(contents)
+        for name in ("first", "second"):
+            buffer = aligned_zeros(contents[name].size, contents[name].dtype)
+            buffer[:] = contents[name]
+            setattr(self, name, buffer)
+
+    @property
+    def buffers(self) -> int:
+        """How many of the two there are."""
+        return (self.first.size > 0) + (self.second.size > 0)
 
     def copy(self) -> tuple[NDArray[Any], NDArray[Any], int]:
         """Return the contents, to go back to."""
@@ -47,9 +60,17 @@ class Optimizer:
         default_factory=weakref.WeakKeyDictionary, init=False, repr=False
     )
 
+    _unchecked = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a number; it is checked when it is used next, which may be in every step."""
+        super().__setattr__(name, value)
+        self.__dict__["_unchecked"] = True
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: the numbers, not what was remembered."""
-        return {name: value for name, value in self.__dict__.items() if name != "_states"}
+        left_out = ("_states", "_unchecked")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the optimizer again from `__getstate__`."""
@@ -64,15 +85,40 @@ class Optimizer:
     def _buffers(self) -> int:
         return {updates.SGD: 0, updates.ADAM: 2}.get(self.rule, 1)
 
+    def check(self) -> None:
+        """Refuse numbers that cannot be used: they may have been set since they were checked."""
+        self.learning_rate = check_number("learning_rate", self.learning_rate, open_below=True)
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        self.check_once()
+
+    def check_once(self) -> None:
+        """Do what `check` does, if a number was set since it was last done."""
+        if self._unchecked:
+            self.check()
+            self.__dict__["_unchecked"] = False
+
     def rates(self) -> tuple[float, float, float, float, float]:
-        """Return learning rate, momentum or beta_1, beta_2, epsilon and weight decay."""
+        """Return learning rate, momentum or beta_1, beta_2, epsilon and weight decay, checked."""
         raise NotImplementedError
 
     def state(self, net: Network) -> State:
-        """Return what this optimizer remembers of a network, made when first asked for."""
-        if net not in self._states:
-            self._states[net] = State(net, self._buffers)
-        return self._states[net]
+        """Return what this optimizer remembers of a network, made when first asked for.
+
+        Where the rule needs other buffers than before, as when a momentum was set, it is made
+        anew; the steps stay counted.
+        """
+        state = self._states.get(net)
+        if state is None or state.buffers != self._buffers:
+            new = State(net, self._buffers)
+            new.steps = 0 if state is None else state.steps
+            self._states[net] = state = new
+        return state
+
+    def take_state(self, net: Network, state: State) -> None:
+        """Take a state as what this optimizer remembers of a network."""
+        self._states[net] = state
 
     def reset(self) -> None:
         """Forget all networks: the next step of each starts as if it were the first."""
@@ -136,10 +182,11 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        self.learning_rate = check_number("learning_rate", self.learning_rate, open_below=True)
+    def check(self) -> None:
+        """Refuse numbers that cannot be used: they may have been set since they were checked."""
+        super().check()
         self.momentum = check_number("momentum", self.momentum, below=1.0)
+        self.nesterov = check_flag("nesterov", self.nesterov)
         if self.nesterov and self.momentum == 0.0:
             raise invalid("nesterov", "a momentum greater than 0 with it", "momentum 0")
 
@@ -152,6 +199,7 @@ class SGD(Optimizer):
 
     def rates(self) -> tuple[float, float, float, float, float]:
         """Return learning rate, momentum, and three numbers that are not used."""
+        self.check_once()
         return self.learning_rate, self.momentum, 0.0, 0.0, 0.0
 
 
@@ -179,9 +227,9 @@ class Adam(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-8
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        self.learning_rate = check_number("learning_rate", self.learning_rate, open_below=True)
+    def check(self) -> None:
+        """Refuse numbers that cannot be used: they may have been set since they were checked."""
+        super().check()
         self.beta_1 = check_number("beta_1", self.beta_1, below=1.0)
         self.beta_2 = check_number("beta_2", self.beta_2, below=1.0)
         # Padding has gradient 0 and moments 0: without ε it would become 0 / 0. Smaller ones
@@ -195,6 +243,7 @@ class Adam(Optimizer):
 
     def rates(self) -> tuple[float, float, float, float, float]:
         """Return learning rate, beta_1, beta_2, epsilon, and no weight decay."""
+        self.check_once()
         return self.learning_rate, self.beta_1, self.beta_2, self.epsilon, 0.0
 
 
@@ -217,9 +266,9 @@ class AdamW(Adam):
 
     weight_decay: float = 1e-2
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        super().__post_init__()
+    def check(self) -> None:
+        """Refuse numbers that cannot be used: they may have been set since they were checked."""
+        super().check()
         self.weight_decay = check_number("weight_decay", self.weight_decay)
 
     def rates(self) -> tuple[float, float, float, float, float]:

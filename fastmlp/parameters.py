@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,50 @@ from fastmlp.kernels import layout as fields
 from fastmlp.validation import as_finite
 
 __all__ = ["Parameters", "check_memory", "check_shapes"]
+
+
+class Layers(Sequence[NDArray[Any]]):
+    """Arrays of the layers: another array at a place is written into the one that is there.
+
+    Examples
+    --------
+    >>> layers = Layers("weights", [np.zeros((2, 1)), np.zeros((1, 2))])
+    >>> layers[-1] = [[1.0, 2.0]]
+    >>> layers[1].tolist()
+    [[1.0, 2.0]]
+    """
+
+    def __init__(self, name: str, arrays: list[NDArray[Any]]) -> None:
+        self._name, self._arrays = name, arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return iter(self._arrays)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._arrays[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Write one array, or for a slice all or none of as many."""
+        places = range(len(self))[index]
+        if isinstance(places, int):
+            pairs = [(value, places)]
+        else:
+            pairs = _zipped(self._name, f"{len(places)} arrays", value, places)
+        checked = []
+        for array, i in pairs:
+            own = self._arrays[i]
+            checked.append((own, as_finite(f"{self._name}[{i}]", array, own.shape, own.dtype)))
+        for own, array in checked:
+            own[:] = array
+
+    def __add__(self, other: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        return [*self, *other]
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
 
 
 class Parameters:
@@ -38,8 +82,9 @@ class Parameters:
         The layout that the kernels read.
     buffer : ndarray
         All parameters, padding included.
-    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
-        Writable views of the buffer, one a layer.
+    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
+        Writable views of the buffer, one a layer. What is assigned, to one or to all, is written
+        into them.
     """
 
     def __init__(
@@ -50,7 +95,26 @@ class Parameters:
         self.buffer = aligned_zeros(self._buffer_sizes.parameters, dtype)
         self._idle: list[Workspace] = []
         self.idle_compiled: list[Any] = []  # see `inference.predict_few`
-        self.weights, self.biases = self.views(self.buffer)
+        weights, biases = self.views(self.buffer)
+        self._weights, self._biases = Layers("weights", weights), Layers("biases", biases)
+
+    @property
+    def weights(self) -> Layers:
+        """Writable views of the weights, one a layer."""
+        return self._weights
+
+    @weights.setter
+    def weights(self, arrays: Sequence[ArrayLike]) -> None:
+        self._weights[:] = arrays
+
+    @property
+    def biases(self) -> Layers:
+        """Writable views of the biases, one a layer."""
+        return self._biases
+
+    @biases.setter
+    def biases(self, arrays: Sequence[ArrayLike]) -> None:
+        self._biases[:] = arrays
 
     def views(self, buffer: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Return writable views of the true elements of a buffer that is laid out as `buffer`."""
@@ -112,7 +176,7 @@ class Parameters:
 
     def set_parameters(self, parameters: ArrayLike) -> None:
         """Take parameters from a flat vector as `parameters()` returns it."""
-        flat = as_finite("parameters", parameters, (self.n_parameters,))
+        flat = as_finite("parameters", parameters, (self.n_parameters,), self.dtype)
         at = 0
         for w, b in zip(self.weights, self.biases, strict=True):
             w[:] = flat[at : at + w.size].reshape(w.shape)
@@ -136,7 +200,7 @@ class Parameters:
             _zipped("matrices", f"{len(self.weights)} of them", matrices, self.weights)
         ):
             shape = (w.shape[0] + 1, w.shape[1])
-            arrays.append(as_finite(f"matrices[{i}]", matrix, shape))
+            arrays.append(as_finite(f"matrices[{i}]", matrix, shape, self.dtype))
         for array, w, b in zip(arrays, self.weights, self.biases, strict=True):
             b[:] = array[0]
             w[:] = array[1:]
@@ -150,7 +214,8 @@ class Parameters:
         parts = _zipped("gradients", expected, gradients, self.views(packed))
         for side, (arrays, views) in enumerate(parts):
             for i, (array, view) in enumerate(_zipped("gradients", expected, arrays, views)):
-                view[:] = as_finite(f"gradients[{side}][{i}]", array, view.shape)
+                name = f"gradients[{side}][{i}]"
+                view[:] = as_finite(name, array, view.shape, self.dtype)
         return packed
 
     def unpack_gradients(

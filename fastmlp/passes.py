@@ -85,7 +85,8 @@ def forward(
             kernel = step.infer_parallel if parts > 1 else step.infer
             kernel(frame.numbers, address, first, min(blocks, first + stride), samples.n)
     parameters.return_workspace(space)
-    total: NDArray[np.float64] = sums.sum(axis=0)
+    with np.errstate(all="ignore"):  # infinite losses are the caller's business
+        total: NDArray[np.float64] = sums.sum(axis=0)
     return total
 
 

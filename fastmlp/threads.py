@@ -14,9 +14,10 @@ from typing import Any
 import numba
 from numba.np.ufunc import parallel
 
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.errors import invalid, invalid_type, shown
+from fastmlp.kernels import pool
 from fastmlp.kernels.cache import is_compiled
-from fastmlp.kernels.pool import granted, is_forked
+from fastmlp.kernels.pool import granted
 
 __all__ = [
     "Pace",
@@ -43,6 +44,10 @@ _ADVICE = {
         "workqueue: slow to start threads. Install OpenMP (Debian: libgomp1; macOS: libomp) for "
         "more speed."
     ),
+    "none": (
+        "none: the layer that NUMBA_THREADING_LAYER asks for cannot be loaded. All is done by one "
+        "thread."
+    ),
 }
 
 _missed = 0.0  # operations done by one thread since more would have had to be compiled
@@ -50,29 +55,30 @@ _missed = 0.0  # operations done by one thread since more would have had to be c
 
 def _loads(backend: str) -> bool:
     """Return whether Numba could load a threading layer here; nothing is started."""
-    if backend == "workqueue":
-        return True
     try:
         if backend == "tbb":
             parallel._check_tbb_version_compatible()
-        importlib.import_module(f"numba.np.ufunc.{backend}pool")
+        pool = "" if backend == "workqueue" else "pool"
+        importlib.import_module(f"numba.np.ufunc.{backend}{pool}")
     except ImportError:
         return False
     return True
 
 
 def threading_layer() -> str:
-    """Return the layer that Numba uses, or would choose: "tbb", "omp" or "workqueue".
+    """Return the layer that Numba uses, or would choose: "tbb", "omp", "workqueue"; or "none".
 
     Examples
     --------
-    >>> threading_layer() in ("tbb", "omp", "workqueue")
+    >>> threading_layer() in ("tbb", "omp", "workqueue", "none")
     True
     """
     try:
         return str(numba.threading_layer())
     except ValueError:  # not started yet
         pass
+    if pool.is_unavailable():
+        return "none"
     asked = str(numba.config.THREADING_LAYER).lower()
     order = [str(name) for name in numba.config.THREADING_LAYER_PRIORITY]
     chosen = {
@@ -80,13 +86,21 @@ def threading_layer() -> str:
         "threadsafe": ["tbb", "omp"],
         "forksafe": ["tbb", "workqueue"],
         "default": order,
-    }.get(asked, [asked])
-    return next((name for name in chosen if _loads(name)), "workqueue")
+    }.get(asked, [asked] if asked in order else [])
+    return next((name for name in chosen if _loads(name)), "none")
 
 
 def available_threads() -> int:
-    """Return how many threads work may use: Numba's limit, and OMP_NUM_THREADS where it is set."""
+    """Return how many threads work may use that was not told how many.
+
+    That is Numba's limit, NUMBA_NUM_THREADS; or less, where this Python thread has lowered it by
+    `numba.set_num_threads`, or OMP_NUM_THREADS is set; 1 where Numba has no threading layer.
+    """
+    if pool.is_unavailable():
+        return 1
     limit = int(numba.config.NUMBA_NUM_THREADS)
+    if getattr(parallel, "_is_initialized", False):  # else asking would start the threads
+        limit = min(limit, int(numba.get_num_threads()))
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if text.isdigit() and int(text) > 0:
         limit = min(limit, int(text))
@@ -108,7 +122,7 @@ def check_threads(threads: int | None) -> int | None:
     limit = int(numba.config.NUMBA_NUM_THREADS)
     if count > limit:
         warnings.warn(
-            f"threads: {count} asked for, {limit} available; using {limit} "
+            f"threads: {shown(count)} asked for, {limit} available; using {limit} "
             "(NUMBA_NUM_THREADS sets the limit)",
             stacklevel=3,
         )
@@ -123,7 +137,7 @@ def wanted(threads: int | None, operations: float, total: float, kernel: Any) ->
     have saved half.
     """
     global _missed
-    if is_forked():
+    if pool.is_serial():
         return 1
     if threads is not None:
         return threads
@@ -190,7 +204,7 @@ def describe() -> dict[str, object]:
     layer = threading_layer()
     return {
         "layer": layer,
-        "good": layer != "workqueue",
+        "good": layer in ("tbb", "omp"),
         "advice": _ADVICE.get(layer, layer),
-        "threads": available_threads(),
+        "threads": 1 if layer == "none" else available_threads(),
     }

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.callbacks import Callbacks
-from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
-from fastmlp.optimizers import Adam, Optimizer
+from fastmlp.optimizers import Adam, Optimizer, State
 from fastmlp.passes import Rule, TrainingPass
 from fastmlp.resumable import Resumable
 from fastmlp.threads import check_threads
@@ -25,6 +25,7 @@ from fastmlp.validation import (
     as_sample_weight,
     as_samples,
     as_targets,
+    check_flag,
     check_integer,
     check_number,
 )
@@ -51,7 +52,8 @@ class Trainer(Resumable):
         output), the sum over outputs of (target - output)², or 1 - p where the target is 1 and p
         elsewhere. None takes squared_error for an identity output, else cross_entropy.
     optimizer : SGD, Adam or AdamW, or None
-        None is Adam(). It keeps its state for the network: a second `fit` goes on.
+        None is Adam(). It keeps its state for the network: a second `fit` goes on, and that of a
+        copy of the trainer too.
     batch_size : int or None
         Samples an update; None is all of them.
     shuffle : bool
@@ -63,7 +65,9 @@ class Trainer(Resumable):
     l2 : float
         Adds l2/2 · Σ w² / (samples of the batch) to the loss; biases are not included.
     threads : int or None
-        None decides by the work and the machine. Results do not depend on it, to the last bit.
+        None decides by the work and the machine, and takes no more than OMP_NUM_THREADS says, or
+        than `numba.set_num_threads` was given in this Python thread; a number is taken instead of
+        these, up to NUMBA_NUM_THREADS. Results do not depend on it, to the last bit.
     zero_skipping : bool or None
         Whether to leave out multiplications by zeros of x. None does where they are many enough
         to gain by it. Results do not depend on it, to the last bit.
@@ -99,6 +103,8 @@ class Trainer(Resumable):
     ([0, 1, 1, 0], True)
     """
 
+    _state: State  # of the fit under way, whatever becomes of the optimizer's numbers
+
     def __init__(
         self,
         network: Network,
@@ -122,11 +128,12 @@ class Trainer(Resumable):
         self.loss, self._loss_code = network.loss_code(loss)
         self.optimizer = Adam() if optimizer is None else optimizer
         self.batch_size = check_integer("batch_size", batch_size, 1, none=True)
-        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.shuffle = check_flag("shuffle", shuffle)
+        self.drop_last = check_flag("drop_last", drop_last)
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
-        if zero_skipping not in (None, False, True):
-            raise invalid("zero_skipping", "None, True or False", zero_skipping)
+        if zero_skipping is not None:
+            zero_skipping = check_flag("zero_skipping", zero_skipping)
         self.zero_skipping = zero_skipping
         super().__init__(seed, checkpoint, every)
         self._by_step = False
@@ -134,6 +141,17 @@ class Trainer(Resumable):
         self._held_out: tuple[Samples, Targets] | None = None
         self._interrupt = DeferredInterrupt()
         self._starts: list[Start] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: the optimizer's state too, data excepted."""
+        left_out: dict[str, Any] = {"_held_out": None, "_starts": [], "_interrupt": None}
+        return self.__dict__ | left_out | {"_state": self.optimizer.state(self.network)}
+
+    def __setstate__(self, contents: dict[str, Any]) -> None:
+        """Make the trainer again from `__getstate__`."""
+        self.__dict__.update(contents)
+        self._interrupt = DeferredInterrupt()
+        self.optimizer.take_state(self.network, self._state)
 
     def fit(
         self,
@@ -158,7 +176,8 @@ class Trainer(Resumable):
         epochs : int
             Passes through the data.
         validation : (x, y) or None
-            Evaluated after every epoch.
+            Evaluated after every epoch. A loss there that is not finite is in the history as it is,
+            and a warning at the end.
         sample_weight : array-like of shape (n,) or None
             Weights of the samples in the loss; a batch's sum is divided by the sum of its weights.
         max_seconds : float or None
@@ -166,7 +185,9 @@ class Trainer(Resumable):
         callbacks : iterable of objects
             With any of on_train_begin(trainer), and on_step_end, on_chunk_end, on_epoch_end and
             on_train_end, each (trainer, history). A chunk is about 50 ms. True from on_step_end,
-            on_chunk_end or on_epoch_end stops the training.
+            on_chunk_end or on_epoch_end stops the training. A learning_rate that one sets on
+            trainer.optimizer is that of the next epoch, and of all after it; other numbers of the
+            optimizer are those of the next fit.
         record : {"epoch", "step"}
             What gets an entry in the history. The times of steps are interpolated.
 
@@ -186,8 +207,8 @@ class Trainer(Resumable):
         epochs = check_integer("epochs", epochs, 0)
         if max_seconds is not None:
             max_seconds = check_number("max_seconds", max_seconds)
-        if record not in ("epoch", "step"):
-            raise invalid("record", "'epoch' or 'step'", repr(record))
+        if not isinstance(record, str) or record not in ("epoch", "step"):
+            raise invalid("record", "'epoch' or 'step'", shown(record, repr))
         observers = Callbacks(callbacks)
         net, progress = self.network, self._progress
         samples = as_samples(x, net.sizes[0])
@@ -199,9 +220,10 @@ class Trainer(Resumable):
         if progress.resumed and progress.under_way and n_samples != progress.n_samples:
             expected = f"{progress.n_samples} samples an epoch, as in the checkpoint"
             raise invalid("x", expected, n_samples)
+        rates = self.optimizer.rates()
+        self._state = state = self.optimizer.state(net)
+        rule = Rule(self.optimizer.rule, rates, self.l2)
         self._checkpoints.begin()
-        state = self.optimizer.state(net)
-        rule = Rule(self.optimizer.rule, self.optimizer.rates(), self.l2)
         with self._interrupt:
             run = TrainingPass(
                 net, samples, targets, weight, self._loss_code, rule, batch,
@@ -212,17 +234,21 @@ class Trainer(Resumable):
         self._coded, self._by_step = targets.coded, record == "step"
         self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
         progress.n_samples = n_samples
+        recorded = len(self.history)
         observers.notify("on_train_begin", self)
         progress.begin_fit()
         self._starts = []
         try:
             with self._interrupt, self._kept():
                 while progress.epochs < progress.epochs_before + epochs:
+                    rate = self.optimizer.rates()[0]
                     order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
-                    if not self._epoch(run, order[:n_samples], observers):
+                    if not self._epoch(run, order[:n_samples], rate, observers):
                         break
         finally:
             run.close()
+        if held_out is not None:
+            warn_if_overflown(self.history, recorded)
         warn_if_exploded(self.history, progress.first_loss, self.optimizer.learning_rate)
         observers.notify("on_train_end", self, self.history)
         return self.history
@@ -250,14 +276,16 @@ class Trainer(Resumable):
                 *self._held_out, np.zeros(0), self._loss_code, self.threads
             )
 
-    def _epoch(self, run: TrainingPass, order: NDArray[np.int64], observers: Callbacks) -> bool:
+    def _epoch(
+        self, run: TrainingPass, order: NDArray[np.int64], rate: float, observers: Callbacks
+    ) -> bool:
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
-        progress, state = self._progress, self.optimizer.state(self.network)
+        progress, state = self._progress, self._state
         self._starts = [
             *self._starts[-1:],
-            Start(self.network.buffer.copy(), state.copy(), order, progress.records),
+            Start(self.network.buffer.copy(), state.copy(), order, progress.records, rate),
         ]
-        run.begin(order, progress.records)
+        run.begin(order, progress.records, rate)
         start = progress.seconds - run.seconds
         chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
@@ -291,6 +319,7 @@ class Trainer(Resumable):
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
             state.steps = progress.steps_before + run.finished_steps
+            self.optimizer.state(self.network).steps = state.steps  # a callback set the momentum
             progress.record(run, self._coded, self._by_step, held_out or {})
             if held_out is not None:
                 progress.finish_epoch()
@@ -309,10 +338,16 @@ class Trainer(Resumable):
 
     def _diverge(self, run: TrainingPass) -> NoReturn:
         """Go back to the last parameters that gave a finite loss, and say what happened."""
-        progress, state = self._progress, self.optimizer.state(self.network)
-        step, undone = rewind(run, self.network, state, self._starts)
+        progress, state = self._progress, self._state
+        try:
+            step, undone = rewind(
+                run, self.network, state, self._starts, _CHUNK_SECONDS, self._interrupt.check
+            )
+        except BaseException:
+            progress.marks = [mark for mark in progress.marks if mark[0] <= run.finished_steps]
+            raise
         if undone:
             # The last update of the epoch before spoilt them: it is not counted.
             self.history.steps[-1] -= undone
             progress.steps_before -= undone
-        raise diverged(progress.epochs + 1, step + 1, self.optimizer.learning_rate)
+        raise diverged(progress.epochs + 1, step + 1, self._starts[-1].learning_rate)

@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastmlp.errors import invalid, invalid_type
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.kernels.layout import FLOAT32, FLOAT64, UINT8
 
 __all__ = [
     "Samples",
     "Targets",
+    "all_finite",
     "as_finite",
     "as_sample_weight",
     "as_samples",
     "as_targets",
     "check_choice",
     "check_finite",
+    "check_flag",
     "check_integer",
     "check_number",
 ]
@@ -36,8 +38,15 @@ _CHUNK = 1 << 20  # elements looked at together, so that no check copies the dat
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return a word that is one of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise invalid(name, f"one of {', '.join(choices)}", repr(value))
+        raise invalid(name, f"one of {', '.join(choices)}", shown(value, repr))
     return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a bool, NumPy's too; what is only true or false to an `if` is refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise invalid_type(name, "True or False", value)
+    return bool(value)
 
 
 def check_integer(name: str, value: Any, least: int, none: bool = False) -> Any:
@@ -97,8 +106,18 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
             raise invalid(name, "finite numbers", f"{part[tuple(bad[0])]} at [{place}]")
 
 
-def as_finite(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return an array of a shape, of finite numbers."""
+def all_finite(array: NDArray[Any]) -> bool:
+    """Return whether no element is NaN or infinite."""
+    with np.errstate(all="ignore"):
+        total = array.sum()
+    # A sum is finite unless an element is not; or it overflowed, then look.
+    return bool(np.isfinite(total) or np.isfinite(array).all())
+
+
+def as_finite(
+    name: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike | None = None
+) -> NDArray[Any]:
+    """Return an array of a shape, of numbers that are finite, also in `dtype` if that is given."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):
@@ -109,7 +128,16 @@ def as_finite(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[An
         raise invalid(name, f"shape {shape}", f"shape {array.shape}")
     if array.dtype.kind == "f":
         check_finite(name, array)
-    return array
+    if dtype is None or array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        cast = array.astype(dtype)
+    if not all_finite(cast):
+        bad = np.argwhere(~np.isfinite(cast))[0]
+        place = ", ".join(map(str, bad))
+        raise invalid(name, f"numbers that are finite in {cast.dtype}",
+                      f"{array[tuple(bad)]} at [{place}]")  # fmt: skip
+    return cast
 
 
 class Samples(NamedTuple):
@@ -128,6 +156,11 @@ class Samples(NamedTuple):
         if len(self.row_starts):
             return int(np.diff(self.row_starts).max())
         return int(self.owner.shape[1])
+
+    def dense(self, first: int, stop: int) -> NDArray[Any]:
+        """Return some of the rows as an array, sparse ones made dense."""
+        rows = self.owner[first:stop]
+        return _readable(rows.toarray()) if len(self.row_starts) else np.asarray(rows)
 
     def density(self) -> float:
         """Return the share of elements that are not zero, for dense data those of some rows."""
@@ -336,7 +369,11 @@ def as_sample_weight(weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
     """Return weights for the kernels, (n,) or (0,) for None: finite, not negative, not all zero."""
     if weight is None:
         return np.zeros(0)
-    array = as_finite("sample_weight", weight, (n,)).astype(np.float64)
+    array = as_finite("sample_weight", weight, (n,), np.float64).astype(np.float64)
     if (array < 0).any() or not array.any():
         raise invalid("sample_weight", "no negative number and one that is positive", "others")
+    with np.errstate(over="ignore"):
+        total = array.sum()
+    if not np.isfinite(total):
+        raise invalid("sample_weight", "numbers with a finite sum", "greater ones")
     return array

@@ -79,6 +79,34 @@ def test_a_written_weight_changes_the_prediction() -> None:
     np.testing.assert_allclose(logits - logits[0, 1], [[1, 0, 5]], atol=1e-5)
 
 
+def test_an_array_assigned_to_a_layer_is_written_into_it() -> None:
+    net, x = fastmlp.Network([4, 3, 2], output="identity", init="zeros"), np.eye(4)[:1]
+    views = [*net.weights, *net.biases]
+    net.weights[0] = np.ones((4, 3))
+    net.weights[-1] = [[1, 2]] * 3
+    net.biases[1] += 1  # Python assigns the sum, which is the view itself
+    assert net.predict(x).tolist() == [[4.0, 7.0]]
+    net.biases = [np.full(3, 1.0), np.zeros(2)]
+    assert net.predict(x).tolist() == [[6.0, 12.0]]
+    net.weights[:] = [np.full((4, 3), 2.0), np.ones((3, 2))]
+    assert net.predict(x).tolist() == [[9.0, 9.0]]
+    assert all(one is other for one, other in zip(views, net.weights + net.biases, strict=True))
+
+
+def test_what_does_not_fit_a_layer_is_refused_and_changes_none() -> None:
+    net = fastmlp.Network([4, 3, 2])
+    before = net.parameters()
+    with pytest.raises(fastmlp.FastMLPError, match=r"^weights\[1\]: expected shape \(3, 2\), got"):
+        net.weights[-1] = np.ones(2)
+    with pytest.raises(fastmlp.FastMLPError, match=r"^weights\[0\]: expected finite numbers"):
+        net.weights[0] = np.full((4, 3), np.nan)
+    with pytest.raises(fastmlp.FastMLPError, match=r"^biases\[1\]: expected shape"):
+        net.biases = [np.ones(3), np.ones(3)]
+    with pytest.raises(fastmlp.FastMLPError, match=r"^weights: expected 2 arrays, got 1"):
+        net.weights = [np.ones((4, 3))]
+    np.testing.assert_array_equal(net.parameters(), before)
+
+
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 1000])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_memory_is_aligned_to_64_bytes(size: int, dtype: str) -> None:

@@ -114,6 +114,116 @@ def test_a_learning_rate_may_change_between_fits() -> None:
     np.testing.assert_array_equal(net.parameters(), before)
 
 
+class Halve:
+    """Half the learning rate after every epoch, the last one's NaN."""
+
+    last = 0
+
+    def on_epoch_end(self, trainer: Any, history: Any) -> None:
+        trainer.optimizer.learning_rate *= 0.5
+        if len(history) == self.last:
+            trainer.optimizer.learning_rate = float("nan")
+
+
+@pytest.mark.parametrize("make", [fastmlp.SGD, fastmlp.Adam])
+def test_a_callback_may_set_the_learning_rate_of_the_next_epoch(make: Any) -> None:
+    x, y = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50) % 2
+    nets, trainers = zip(*((n, fastmlp.Trainer(n, optimizer=make(0.4), batch_size=8))
+                           for n in (one_layer(), one_layer())), strict=True)  # fmt: skip
+    trainers[0].fit(x, y, epochs=3, callbacks=[Halve()])
+    for epoch in range(3):
+        trainers[1].optimizer.learning_rate = 0.4 * 0.5**epoch
+        trainers[1].fit(x, y, epochs=1)
+    np.testing.assert_array_equal(nets[0].parameters(), nets[1].parameters())
+
+
+def test_a_learning_rate_that_a_callback_spoils_ends_the_fit_after_the_epoch() -> None:
+    net = one_layer()
+    trainer = fastmlp.Trainer(net, optimizer=fastmlp.SGD(0.1))
+    stop = Halve()
+    stop.last = 2
+    with pytest.raises(fastmlp.FastMLPError, match=r"^learning_rate: expected .* got nan"):
+        trainer.fit(np.eye(2), [0, 1], epochs=5, callbacks=[stop])
+    assert trainer.history.steps == [1, 2]
+    assert trainer.steps == 2
+    trainer.optimizer.learning_rate = 0.1
+    assert trainer.fit(np.eye(2), [0, 1], epochs=1).steps == [1, 2, 3]
+
+
+@pytest.mark.parametrize("before", [0.0, 0.9])
+def test_a_momentum_may_be_set_between_fits(before: float) -> None:
+    """The velocity starts at zero: it is what an optimizer with that momentum does at first."""
+    x, y = np.eye(2, dtype="float32"), np.array([0, 1])
+    optimizer, after = fastmlp.SGD(0.1, momentum=before), 0.9 - before
+    net, expected = one_layer(), one_layer()
+    trainer = fastmlp.Trainer(net, optimizer=optimizer)
+    trainer.fit(x, y, epochs=3)
+    expected.set_parameters(net.parameters())
+    optimizer.momentum = after
+    trainer.fit(x, y, epochs=4)
+    fastmlp.Trainer(expected, optimizer=fastmlp.SGD(0.1, momentum=after)).fit(x, y, epochs=4)
+    np.testing.assert_array_equal(net.parameters(), expected.parameters())
+    assert trainer.history.steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_momentum_may_be_set_between_steps_and_for_a_second_trainer() -> None:
+    x, y = np.eye(2, dtype="float32"), np.array([0, 1])
+    optimizer, net = fastmlp.SGD(0.1), one_layer()
+    apply(optimizer, net, 2)
+    optimizer.momentum = 0.9
+    expected = one_layer()
+    expected.set_parameters(net.parameters())
+    np.testing.assert_array_equal(
+        apply(optimizer, net, 2), apply(fastmlp.SGD(0.1, momentum=0.9), expected, 2)
+    )
+    optimizer.momentum = 0.0
+    apply(optimizer, net, 1)
+    optimizer.momentum = 0.9
+    fastmlp.Trainer(net, optimizer=optimizer).fit(x, y, epochs=2)
+    assert np.isfinite(net.buffer).all()
+    assert optimizer.state(net).steps == 7
+
+
+def test_a_momentum_set_by_a_callback_is_of_the_next_fit() -> None:
+    class Set:
+        def on_epoch_end(self, trainer: Any, history: Any) -> None:
+            trainer.optimizer.momentum = 0.9
+            assert trainer.steps == len(history)
+
+    x, y = np.eye(2, dtype="float32"), np.array([0, 1])
+    net, expected = one_layer(), one_layer()
+    trainer = fastmlp.Trainer(net, optimizer=fastmlp.SGD(0.1))
+    trainer.fit(x, y, epochs=3, callbacks=[Set()])
+    fastmlp.Trainer(expected, optimizer=fastmlp.SGD(0.1)).fit(x, y, epochs=3)
+    np.testing.assert_array_equal(net.parameters(), expected.parameters())
+    assert trainer.fit(x, y, epochs=1).steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "value"),
+    [
+        (fastmlp.SGD(0.1), "learning_rate", float("nan")),
+        (fastmlp.SGD(0.1), "learning_rate", None),
+        (fastmlp.SGD(0.1), "momentum", -0.5),
+        (fastmlp.SGD(0.1), "momentum", "much"),
+        (fastmlp.SGD(0.1), "nesterov", True),
+        (fastmlp.Adam(), "beta_2", 1.0),
+        (fastmlp.Adam(), "epsilon", 0.0),
+        (fastmlp.AdamW(), "weight_decay", -1),
+    ],
+)
+def test_numbers_that_are_set_later_are_checked_too(optimizer: Any, name: str, value: Any) -> None:
+    net = one_layer()
+    trainer = fastmlp.Trainer(net, optimizer=optimizer)
+    before = net.parameters()
+    setattr(optimizer, name, value)
+    with pytest.raises(fastmlp.FastMLPError, match=f"^{name}: expected"):
+        trainer.fit(np.eye(2), [0, 1], epochs=1)
+    with pytest.raises(fastmlp.FastMLPError, match=f"^{name}: expected"):
+        apply(optimizer, net, 1)
+    np.testing.assert_array_equal(net.parameters(), before)
+
+
 @pytest.mark.parametrize("copied", [lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy])
 @pytest.mark.parametrize("optimizer", [fastmlp.SGD(0.3, 0.5, True), fastmlp.AdamW(0.2)])
 def test_a_copy_has_the_numbers_and_no_memory(optimizer: Any, copied: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+import scipy.sparse
 
 import fastmlp
 from fastmlp import gradients, reference
@@ -134,3 +135,19 @@ def test_the_network_is_as_before_and_bad_data_are_refused() -> None:
         net.per_sample_gradients(x, y[:3])
     with pytest.raises(InvalidValueError, match="loss: expected a loss for a softmax output"):
         net.per_sample_gradients(x, y, loss="mnist_loss")
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_array"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+def test_sparse_matrices_give_what_dense_ones_do(
+    kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = fastmlp.Network([6, 4, 3], seed=0, input_scale=0.3)
+    random = np.random.default_rng(0)
+    x = (random.integers(0, 200, (20, 6)) * (random.random((20, 6)) < 0.3)).astype(dtype)
+    y = np.arange(20) % 3
+    dense = net.per_sample_gradients(x, y)
+    monkeypatch.setattr(gradients, "_CALL", 7 * net.n_parameters * 4)
+    sparse = net.per_sample_gradients(getattr(scipy.sparse, kind)(x), y)
+    for one, other in zip(dense[0] + dense[1], sparse[0] + sparse[1], strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -438,6 +438,38 @@ print(before["layer"], before["good"], before["threads"])
     assert run(script, NUMBA_THREADING_LAYER=layer) == f"{layer} {layer != 'workqueue'} 2\n"
 
 
+@pytest.mark.parametrize("layer", ["tbb", "foo"])
+def test_without_a_layer_one_thread_does_all_and_says_so_once(layer: str) -> None:
+    if layer == "tbb" and threads._loads("tbb"):
+        pytest.skip("it is here")
+    script = """
+import warnings
+from fastmlp.threads import describe, available_threads
+before = describe()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    many = [trained(network(), threads=2).parameters() for _ in range(2)]
+assert len(caught) == 1, caught
+assert str(caught[0].message).startswith("threads: Numba has no threading layer"), caught[0]
+assert np.array_equal(many[1], trained(network(), threads=1).parameters())
+assert describe() == before and available_threads() == 1
+print(before["layer"], before["good"], before["threads"])
+"""
+    assert run(script, NUMBA_THREADING_LAYER=layer) == "none False 1\n"
+
+
+@pytest.mark.skipif(threads.available_threads() < 2, reason="one thread")
+def test_numbas_own_limit_is_honoured_where_no_number_is_asked_for() -> None:
+    with threads.granted(2):
+        pass
+    assert threads.available_threads() == numba.config.NUMBA_NUM_THREADS
+    numba.set_num_threads(1)
+    assert threads.available_threads() == 1
+    assert threads.wanted(None, 1e12, 1e15, None) == 1
+    with threads.granted(2) as asked:  # by threads=2
+        assert asked == 2
+
+
 def test_sigint_is_python_s_own() -> None:
     """No handler is installed: what the program does with Ctrl-C stays its business."""
     before = signal.getsignal(signal.SIGINT)

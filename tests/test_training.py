@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import resource
 import tracemalloc
 import warnings
@@ -625,3 +627,38 @@ def test_true_from_on_step_end_stops_there_and_a_second_fit_goes_on() -> None:
     assert trainer.steps == trainer.history.steps[-1] == 3
     trainer.fit(x, y, epochs=1)
     assert trainer.steps == trainer.history.steps[-1] == 3 + 16
+
+
+COPIES: list[Any] = [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("optimizer", [fastmlp.Adam(0.01), fastmlp.SGD(0.1, momentum=0.9)])
+def test_a_copy_of_a_trainer_goes_on_as_the_original(copied: Any, optimizer: Any) -> None:
+    x, y = data(96)
+    trainer = fastmlp.Trainer(network(), optimizer=copied(optimizer), batch_size=32)
+    trainer.fit(x, y, epochs=3, validation=(x, y))
+    twin = copied(trainer)
+    assert twin.network is not trainer.network
+    assert twin.optimizer.state(twin.network).first.ctypes.data % 64 == 0
+    for one in (trainer, twin):
+        one.fit(x, y, epochs=2)
+    np.testing.assert_array_equal(twin.network.buffer, trainer.network.buffer)
+    assert twin.history.loss == trainer.history.loss
+    assert twin.history.steps == trainer.history.steps == [3, 6, 9, 12, 15]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_copy_made_by_a_callback_is_of_that_moment(copied: Any) -> None:
+    class Keep:
+        def on_epoch_end(self, trainer: Any, history: Any) -> None:
+            self.last = copied(trainer)
+
+    x, y = data(96)
+    keep, net = Keep(), network()
+    trainer = fastmlp.Trainer(net, batch_size=32)
+    trainer.fit(x, y, epochs=2, callbacks=[keep])
+    trainer.fit(x, y, epochs=1)
+    keep.last.fit(x, y, epochs=1)
+    np.testing.assert_array_equal(keep.last.network.buffer, net.buffer)
+    assert keep.last.history.steps == trainer.history.steps

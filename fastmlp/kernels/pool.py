@@ -4,13 +4,14 @@ One run in a process uses the parallel kernels at a time; another that starts me
 Python thread, runs its serial twin, which gives the same bits. That rules out what the layers do
 when entered twice: Numba's own `workqueue` aborts the process, OpenMP takes more threads than there
 are cores. After a fork of a process whose thread pool was running, the child is serial: GNU OpenMP
-would kill it.
+would kill it. All is serial where the layer that was asked for cannot be loaded.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
@@ -20,10 +21,11 @@ import numba
 from numba.extending import typeof_impl
 from numba.np.ufunc import parallel
 
-__all__ = ["GuardedTwin", "granted", "is_forked"]
+__all__ = ["GuardedTwin", "granted", "is_serial", "is_unavailable"]
 
 _pool = threading.Lock()
 _forked = False
+_unavailable = False  # whether Numba could load no threading layer
 
 
 def _after_fork() -> None:
@@ -37,24 +39,50 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def is_forked() -> bool:
-    """Return whether this process was forked from one whose thread pool was running."""
-    return _forked
+def is_serial() -> bool:
+    """Return whether there are no threads: after such a fork, or without a threading layer."""
+    return _forked or _unavailable
+
+
+def is_unavailable() -> bool:
+    """Return whether Numba was found to have no threading layer."""
+    return _unavailable
+
+
+def _started() -> int:
+    """Start Numba's threads if need be, and return their count; 0, with a warning, if it cannot."""
+    global _unavailable
+    try:
+        return int(numba.get_num_threads())
+    except ValueError as error:
+        _unavailable = True
+        reason = " ".join(str(error).split())
+        warnings.warn(
+            f"threads: Numba has no threading layer ({reason}); all is done by one thread. "
+            "NUMBA_THREADING_LAYER chooses it",
+            stacklevel=2,
+        )
+        return 0
 
 
 @contextmanager
 def granted(threads: int | None = None) -> Iterator[int]:
     """Hold the thread pool for a call of a parallel kernel; yields how many threads it may use.
 
-    That is 1 where the pool is in use by another Python thread, and the serial twin must be called.
-    None asks for as many as Numba is set to use; its setting is left as it was found.
+    That is 1 where the pool is in use by another Python thread, or cannot be started; the serial
+    twin must be called then. None asks for as many as Numba is set to use; its setting is left as
+    it was found.
     """
-    if (threads is not None and threads < 2) or _forked or not _pool.acquire(blocking=False):
+    few = threads is not None and threads < 2
+    if few or is_serial() or not _pool.acquire(blocking=False):
         yield 1
         return
     held = _pool
     try:
-        before = numba.get_num_threads()
+        before = _started()
+        if before == 0:
+            yield 1
+            return
         wanted = before if threads is None else threads
         numba.set_num_threads(wanted)
         try:

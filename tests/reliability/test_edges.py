@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import fastmlp
 from fastmlp.errors import DivergenceWarning, FastMLPError
@@ -41,12 +42,13 @@ def test_logits_beyond_measure(dtype: str, output: str, loss: str, size: float) 
     if output != "identity":
         np.testing.assert_array_equal(p, np.eye(2))
     assert np.isfinite(p).all()
-    values = [net.evaluate(x, targets, loss)["loss"] for targets in (y, 1 - y)]
     if output == "identity" and size > 1e15 and dtype == "float32":
-        assert np.isinf(values).all()  # the square is beyond float32, and said to be
+        with pytest.raises(FastMLPError, match="finite loss and gradient in float32"):
+            net.evaluate(x, y, loss)  # the square is beyond float32
         with pytest.raises(fastmlp.DivergenceError):
             finite(net, x, y, loss=loss)
         return
+    values = [net.evaluate(x, targets, loss)["loss"] for targets in (y, 1 - y)]
     if output != "identity":
         assert np.isfinite(values).all()
         assert values[0] <= values[1]
@@ -120,6 +122,85 @@ def test_numbers_beyond_float32_are_refused_in_words(value: float) -> None:
         fastmlp.Trainer(net).fit(x, [0])
     assert np.isfinite(net.buffer).all()
     finite(fastmlp.Network([2, 2], dtype="float64", input_scale=1 / abs(value)), x, [0])
+
+
+HUGE = np.array([[1.0, 1e300]])
+OVERFLOWS: list[tuple[Any, dict[str, Any], str]] = [
+    ("softmax", {"x": HUGE, "y": [0]}, "x: expected numbers with finite outputs"),
+    ("softmax", {"x": scipy.sparse.csr_matrix(HUGE), "y": [0]}, "x: expected numbers with finite"),
+    ("identity", {"x": np.eye(2), "y": np.full((2, 2), 1e30)}, "x, y: expected .* finite loss and"),
+    ("softmax", {"x": np.eye(2), "y": [0, 1], "sample_weight": np.full(2, 1.7e308)},
+     "sample_weight: expected numbers with a finite sum"),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("output", "data", "message"), OVERFLOWS)
+@pytest.mark.parametrize(
+    "call", ["evaluate", "loss_and_gradient", "gradients", "per_sample_gradients"]
+)
+def test_results_beyond_float32_are_errors(
+    output: str, data: dict[str, Any], message: str, call: str
+) -> None:
+    if call == "per_sample_gradients" and not message.startswith("x:"):
+        return  # it takes no weights, and does not return the loss
+    net = fastmlp.Network([2, 2], output=output)
+    with pytest.raises(FastMLPError, match="^" + message):
+        getattr(net, call)(**data)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_gradient_may_overflow_where_the_loss_does_not() -> None:
+    net = fastmlp.Network([2, 2], init="zeros", output="identity")
+    x, y = np.full((1, 2), 1e30), np.full((1, 2), 1e10)
+    assert net.evaluate(x, y)["loss"] == pytest.approx(2e20)
+    for call in (net.gradients, net.loss_and_gradient, net.per_sample_gradients):
+        with pytest.raises(FastMLPError, match=r"^x, y: expected numbers with a finite loss and g"):
+            call(x, y)
+    with pytest.raises(FastMLPError, match=r"^x, y, l2: expected"):
+        net.gradients(x, y, l2=0.5)
+
+
+def test_validation_data_beyond_float32_are_a_warning_and_no_end() -> None:
+    net = fastmlp.Network([2, 2], output="identity")
+    trainer = fastmlp.Trainer(net)
+    held_out = (np.eye(2), np.full((2, 2), 1e30))
+    with pytest.warns(DivergenceWarning, match="^validation: .* not finite in epoch 1") as caught:
+        history = trainer.fit(np.eye(2), np.eye(2), epochs=3, validation=held_out, record="step")
+    assert len(caught) == 1
+    assert len(history) == 3
+    assert np.isinf(history.validation_loss).all()
+    assert np.isfinite(history.loss).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_infinite_in_float32_are_refused_and_change_nothing() -> None:
+    net = fastmlp.Network([2, 3, 2], seed=0)
+    before = net.parameters()
+    gradients = net.gradients(np.eye(2), [0, 1])
+    gradients[0][1] = np.full((3, 2), 1e300)
+    beyond = np.zeros(len(before))
+    beyond[-1] = -1e300
+    for call, name in (
+        (lambda: net.set_parameters(beyond), "parameters"),
+        (lambda: net.set_augmented_weights([np.ones((3, 3)), np.full((4, 2), 1e300)]), "matrices"),
+        (lambda: fastmlp.SGD(0.1).step(net, gradients), "gradients"),
+    ):
+        with pytest.raises(FastMLPError, match=rf"^{name}.*: expected .*finite in float32, got "):
+            call()
+        np.testing.assert_array_equal(net.parameters(), before)
+    fastmlp.Network([2, 2], dtype="float64", init=("he", 1e300))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("init", ["he", "glorot", "normal"])
+def test_weights_at_the_start_are_finite(dtype: str, init: str) -> None:
+    with pytest.raises(FastMLPError, match=f"^init scale: expected .* finite weights in {dtype}"):
+        fastmlp.Network([3, 9], init=(init, 1.7e308), dtype=dtype)
+    assert np.isfinite(fastmlp.Network([9, 9], init=(init, 1e30), dtype=dtype).buffer).all()
+    with pytest.raises(FastMLPError, match=r"^input_scale: expected .* finite in float32"):
+        fastmlp.Network([9, 9], input_scale=1e300)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -49,19 +49,31 @@ LABELS: list[Any] = [
 ]  # fmt: skip
 WEIGHTS: list[Any] = [
     *NOTHING, 3, [], np.ones(11), np.ones((12, 1)), np.zeros(12), -np.ones(12), np.full(12, "a"),
-    spoiled(np.nan, Y), spoiled(np.inf, Y), np.ones(12, complex), [[1], [2, 3]] * 6,
+    np.full(12, 1.7e308), spoiled(np.nan, Y), spoiled(np.inf, Y), np.ones(12, complex),
+    [[1], [2, 3]] * 6,
 ]  # fmt: skip
 COUNTS: list[Any] = [
     *NOTHING, 1.5, "3", np.nan, np.inf, -1, True, [3], np.arange(3), np.array(1.0), 1j,
     np.float32(2), datetime.date.today(), Fraction(3, 2), 1 << 64, 10**400,
+    -(10**5000),
 ]  # fmt: skip
 POSITIVE = [*COUNTS, 0]
 NUMBERS: list[Any] = [
     *NOTHING, "3", np.nan, np.inf, -np.inf, -1, True, 10**400, [3], np.ones(2), np.ones((1, 1)), 1j,
     np.complex64(1), np.datetime64("2020"), np.array("a"),
 ]  # fmt: skip
-WORDS: list[Any] = ["", "Relu", "word", b"relu", 0, 1.5, True, [], ["relu"], object(), "relu\n"]
+WORDS: list[Any] = [
+    "", "Relu", "word", b"relu", 0, 1.5, True, [], ["relu"], [10**5000], object(), "relu\n",
+]  # fmt: skip
+FLAGS: list[Any] = [
+    *NOTHING, "yes", "false", 0, 1, 1.0, [], [True], np.ones(2, bool), np.array(True),
+]  # fmt: skip
 PATHS: list[Any] = [3, 1.5, object(), b"bytes", "", "no/such/folder/file", "\0", "a\0b", [], {}]
+
+
+class Stop:
+    def on_epoch_end(self, *_: Any) -> bool:
+        return True
 
 
 def network(output: str = "softmax") -> fastmlp.Network:
@@ -133,17 +145,21 @@ evaluate, gradient = method("evaluate", **DATA), method("gradients", **DATA)
 # (function, argument, wrong values, its name in the message if another)
 TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (net, "sizes", [*NOTHING, None, 3, [], [4], [4, 0], [4, -3, 3], [4, 1.5, 3], ["4", 3],
-                    [4, np.nan], [4, 10**30], [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
+                    [4, np.nan], [4, 10**30], [4, -(10**5000)],
+                    [10**9, 10**9], [1 << 62, 2], [10**400, 2], [4, 1],
                     [[4, 3], 3], np.array([4.0, 3.0])], "sizes"),
     (net, "hidden", [
         *(word for word in WORDS if word != ["relu"]), None, ["relu", "relu"], ["word"]], "hidden"),
     (net, "output", [*WORDS, None, "relu"], "output"),
     (net, "init", [
-        *WORDS, None, ("he",), ("he", -1), ("he", np.nan), ("he", "x"), ("word", 1)], "init"),
+        *WORDS, None, ("he",), ("he", -1), ("he", np.nan), ("he", "x"), ("word", 1),
+        ("glorot", 1e300), ("normal", 1e300), ("he", 10**5000)], "init"),
     (net, "seed", [value for value in COUNTS if value is not None], "seed"),
     (net, "dtype", [*NOTHING, 3, "float16", "int32", complex, "f4,f4", [1], "float32 "], "dtype"),
-    (net, "input_scale", [*NUMBERS, None, 0], "input_scale"),
-    (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3], "classes"),
+    (net, "input_scale", [*NUMBERS, None, 0, 1e300], "input_scale"),
+    (net, "classes", [["a"], "abc", [["a", "b", "c"]], [[1], [2, 3]], 3, [1.0, np.nan, 2.0],
+        [b"a", b"b", b"c"], [None, "a", "b"], np.arange(3) * 1j,
+        np.datetime64("2020") + Y[:3]], "classes"),
     (method("predict"), "x", MATRICES, "x"),
     (method("predict_proba"), "x", MATRICES, "x"),
     (evaluate, "x", MATRICES, "x|y"),
@@ -158,22 +174,26 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
     (method("per_sample_gradients", **DATA), "y", LABELS, "y"),
     (method("set_parameters"), "parameters", [
         *NOTHING, None, 3, [], np.ones(5), np.full(27, np.nan), np.full(27, np.inf),
-        np.full(27, "a"), np.ones(27, complex), [[1], [2, 3]]], "parameters"),
+        np.full(27, 1e300), np.full(27, "a"), np.ones(27, complex), [[1], [2, 3]]], "parameters"),
     (method("set_augmented_weights"), "matrices", [
         *NOTHING, None, 3, [], [np.ones((5, 3))], [np.ones((5, 3)), np.ones((3, 3))],
-        [np.ones((5, 3)), np.full((4, 3), np.nan)], [np.ones((5, 3)), "word"]], "matrices"),
+        [np.ones((5, 3)), np.full((4, 3), np.nan)], [np.ones((5, 3)), "word"],
+        [np.ones((5, 3)), np.full((4, 3), -1e39)]], "matrices"),
     (step, "net", [*NOTHING, None, 3], "net"),
     (step, "gradients", [
         *NOTHING, None, 3, [], ([], []), gradients(0, X), gradients(0, np.full((4, 3), np.nan)),
-        gradients(1, np.full(3, np.inf)), gradients(1, "word"), gradients(0, None)], "gradients"),
+        gradients(1, np.full(3, np.inf)), gradients(1, "word"), gradients(1, np.full(3, 1e300)),
+        gradients(0, None)], "gradients"),
     (trainer, "network", [*NOTHING, None, 3], "network"),
     (trainer, "loss", [*WORDS, "mnist_loss"], "loss"),
     (trainer, "optimizer", [*NOTHING, 3, fastmlp.SGD], "optimizer"),
     (trainer, "batch_size", POSITIVE, "batch_size"),
     (trainer, "seed", COUNTS, "seed"),
     (trainer, "l2", [*NUMBERS, None], "l2"),
-    (trainer, "threads", [*COUNTS[:-2], 0], "threads"),
-    (trainer, "zero_skipping", ["yes", 2, [], object()], "zero_skipping"),
+    (trainer, "threads", [*COUNTS[:-3], 0, -(10**5000)], "threads"),
+    (trainer, "zero_skipping", FLAGS, "zero_skipping"),
+    (trainer, "shuffle", [*FLAGS, None], "shuffle"),
+    (trainer, "drop_last", [*FLAGS, None], "drop_last"),
     (trainer, "checkpoint", [3, object(), b"bytes", []], "checkpoint"),
     (trainer, "every", [*NUMBERS, None], "every"),
     (fit, "x", MATRICES, "x|y"),
@@ -183,9 +203,10 @@ TABLE: list[tuple[Callable[..., Any], str, list[Any], str]] = [
         *NOTHING, 3, (X,), (X, Y, Y), (X[:, :3], Y), (X, Y - 1), (None, None)], "validation"),
     (fit, "sample_weight", WEIGHTS, "sample_weight"),
     (fit, "max_seconds", [value for value in NUMBERS if value is not None], "max_seconds"),
-    (fit, "callbacks", [3, object(), [object()], "word", None, 1.5], "callbacks"),
-    (fit, "record", [*WORDS, None], "record"),
+    (fit, "callbacks", [3, object(), [object()], "word", None, 1.5, [Stop]], "callbacks"),
+    (fit, "record", [*WORDS, None, np.array(["epoch", "step"]), [10**5000]], "record"),
     (fastmlp.SGD, "learning_rate", [*NUMBERS, None, 0], "learning_rate"),
+    (fastmlp.SGD, "nesterov", [*FLAGS, None, True], "nesterov"),
     (fastmlp.SGD, "momentum", [*NUMBERS, None, 1.0], "momentum"),
     (fastmlp.Adam, "learning_rate", [*NUMBERS, None, 0], "learning_rate"),
     (fastmlp.Adam, "beta_1", [*NUMBERS, None, 1], "beta_1"),
@@ -295,6 +316,19 @@ def test_a_refused_argument_changes_nothing() -> None:
         ours.set_augmented_weights([np.ones((5, 3)), np.full((4, 3), np.inf)])
     np.testing.assert_array_equal(ours.parameters(), before)
     assert len(training.history) == 0
+
+
+def test_numpys_booleans_are_booleans() -> None:
+    for value in (np.False_, np.True_):
+        ours = trainer(zero_skipping=value, shuffle=value, drop_last=value)
+        assert [ours.zero_skipping, ours.shuffle, ours.drop_last] == [bool(value)] * 3
+        assert type(ours.zero_skipping) is bool
+        assert fastmlp.SGD(0.1, 0.5, value).nesterov is bool(value)
+
+
+def test_threads_beyond_measure_are_clamped_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"^threads: an int of too many digits to show asked for"):
+        trainer(threads=10**5000)
 
 
 ANYTHING = (

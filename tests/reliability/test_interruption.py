@@ -72,6 +72,41 @@ def test_ctrl_c_is_obeyed_wherever_the_time_goes(script: Callable[..., str], kin
     assert delays[-1] < 3  # another program may hold the cores
 
 
+@pytest.mark.parametrize("batch", ["32", "20000"])
+def test_ctrl_c_is_obeyed_while_a_divergence_is_undone(
+    script: Callable[..., str], batch: str
+) -> None:
+    """The parameters spoil the loss of the last batch: the whole epoch is done again."""
+    text = """
+batch = int(sys.argv[1])
+from fastmlp import training
+big = np.tile(x, (500 if batch == 32 else 2000, 1))
+labels = np.tile(y, len(big) // len(x))
+big[-1] = 1e38
+net = fastmlp.Network([200, 700, 10], seed=1)
+before = net.parameters()
+trainer = fastmlp.Trainer(net, optimizer=fastmlp.SGD(1e-3), batch_size=batch, shuffle=False)
+trainer.fit(big[:1000], labels[:1000], epochs=1)
+started = net.parameters()
+sent, rewind = [], training.rewind
+def interrupt():
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+def watched(*arguments):
+    threading.Timer(0.15, interrupt).start()
+    return rewind(*arguments)
+training.rewind = watched
+try:
+    trainer.fit(big, labels, epochs=1)
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0] < 0.3)
+print(np.array_equal(net.parameters(), started), trainer.history.steps == [trainer.steps])
+training.rewind = rewind
+print(len(trainer.fit(big[:1000], labels[:1000], epochs=1)))
+"""
+    assert script(text, batch) == "True\nTrue True\n2\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["steps", "one step", "validation"])
 def test_ctrl_c_is_obeyed_at_many_moments(script: Callable[..., str], kind: str) -> None:
