@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ from fastmlp.validation import as_finite
 __all__ = ["Parameters", "check_memory", "check_shapes"]
 
 
-class Layers(Sequence[NDArray[Any]]):
+class Layers(list[NDArray[Any]]):
     """Arrays of the layers: another array at a place is written into the one that is there.
 
     Examples
@@ -30,16 +30,8 @@ class Layers(Sequence[NDArray[Any]]):
     """
 
     def __init__(self, name: str, arrays: list[NDArray[Any]]) -> None:
-        self._name, self._arrays = name, arrays
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-    def __iter__(self) -> Iterator[NDArray[Any]]:
-        return iter(self._arrays)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._arrays[index]
+        super().__init__(arrays)
+        self._name = name
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write one array, or for a slice all or none of as many."""
@@ -50,16 +42,10 @@ class Layers(Sequence[NDArray[Any]]):
             pairs = _zipped(self._name, f"{len(places)} arrays", value, places)
         checked = []
         for array, i in pairs:
-            own = self._arrays[i]
+            own = self[i]
             checked.append((own, as_finite(f"{self._name}[{i}]", array, own.shape, own.dtype)))
         for own, array in checked:
             own[:] = array
-
-    def __add__(self, other: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        return [*self, *other]
-
-    def __repr__(self) -> str:
-        return repr(self._arrays)
 
 
 class Parameters:
@@ -82,7 +68,7 @@ class Parameters:
         The layout that the kernels read.
     buffer : ndarray
         All parameters, padding included.
-    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
+    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
         Writable views of the buffer, one a layer. What is assigned, to one or to all, is written
         into them.
     """
