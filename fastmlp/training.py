@@ -132,9 +132,7 @@ class Trainer(Resumable):
         self.drop_last = check_flag("drop_last", drop_last)
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
-        if zero_skipping is not None:
-            zero_skipping = check_flag("zero_skipping", zero_skipping)
-        self.zero_skipping = zero_skipping
+        self.zero_skipping = check_flag("zero_skipping", zero_skipping, none=True)
         super().__init__(seed, checkpoint, every)
         self._by_step = False
         self._budget = np.inf

@@ -42,10 +42,12 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def check_flag(name: str, value: Any) -> bool:
-    """Return a bool, NumPy's too; what is only true or false to an `if` is refused."""
+def check_flag(name: str, value: Any, none: bool = False) -> Any:
+    """Return a bool (or None where that is allowed); what only `if` takes for one is refused."""
+    if none and value is None:
+        return None
     if not isinstance(value, bool | np.bool_):
-        raise invalid_type(name, "True or False", value)
+        raise invalid_type(name, "None, True or False" if none else "True or False", value)
     return bool(value)
 
 

@@ -170,8 +170,8 @@ def test_a_divergence_in_the_first_step_leaves_the_files_of_before(tmp_path: Pat
     [
         ("info", ">&-", 0),
         ("--help", ">&-", 0),
-        ("train --epochs 1", ">&-", 0),
-        ("train --epochs 1", "2>&-", 0),
+        pytest.param("train --epochs 1", ">&-", 0, marks=pytest.mark.slow),
+        pytest.param("train --epochs 1", "2>&-", 0, marks=pytest.mark.slow),
         ("train --epochs 1 --quiet", "<&- >&- 2>&-", 0),
         ("train --epochs 0", "2>&-", 2),
         pytest.param("train --epochs 0", "2>/dev/full", 2, marks=needs_full),

@@ -10,7 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 import fastmlp
-from fastmlp.errors import InvalidValueError
+from fastmlp.errors import InvalidTypeError, InvalidValueError
 from fastmlp.kernels.target import skips_zeros
 from fastmlp.validation import as_samples
 
@@ -160,5 +160,5 @@ def test_density_decides() -> None:
 
 def test_zero_skipping_is_none_true_or_false() -> None:
     net = fastmlp.Network([4, 3], seed=0)
-    with pytest.raises(InvalidValueError, match="zero_skipping: expected None, True"):
+    with pytest.raises(InvalidTypeError, match="zero_skipping: expected None, True"):
         fastmlp.Trainer(net, zero_skipping="yes")

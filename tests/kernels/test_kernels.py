@@ -240,7 +240,7 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_written(name):
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES_SLOW)
 def test_another_number_of_dimensions_is_refused_and_nothing_is_written(name):
     entry = REGISTRY[name]
     arguments = entry.arguments(Size(3, 3, 3), "float32")

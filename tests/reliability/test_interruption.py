@@ -72,7 +72,7 @@ def test_ctrl_c_is_obeyed_wherever_the_time_goes(script: Callable[..., str], kin
     assert delays[-1] < 3  # another program may hold the cores
 
 
-@pytest.mark.parametrize("batch", ["32", "20000"])
+@pytest.mark.parametrize("batch", ["32", pytest.param("20000", marks=pytest.mark.slow)])
 def test_ctrl_c_is_obeyed_while_a_divergence_is_undone(
     script: Callable[..., str], batch: str
 ) -> None:
