@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
@@ -23,5 +22,8 @@ def mend_streams() -> None:
 
 def say(text: str) -> None:
     """Print one line to standard error, whatever the text holds, if it can be written to."""
-    with contextlib.suppress(OSError):
+    try:
         print(" ".join(text.splitlines()), file=sys.stderr, flush=True)
+    except OSError:
+        # What could not be written is still in its buffer, and would fail again at the exit.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
