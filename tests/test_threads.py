@@ -176,8 +176,8 @@ stop.set()
 worker.join()
 print(os.waitstatus_to_exitcode(status) if done else "hangs")
 """
-    # With TBB, Numba itself prints a line at such a fork.
-    assert run(script, NUMBA_THREADING_LAYER=layer).splitlines()[-1] == "0"
+    # With TBB, Numba itself prints a line at such a fork, before or after.
+    assert "0" in run(script, NUMBA_THREADING_LAYER=layer).splitlines()
 
 
 @needs_fork
