@@ -16,10 +16,13 @@ from fastmlp.network import Network
 from fastmlp.optimizers import State
 from fastmlp.passes import TrainingPass
 
-__all__ = ["Start", "diverged", "rewind", "warn_if_exploded", "warn_if_overflown"]
+__all__ = ["KEPT", "Start", "diverged", "rewind", "warn_if_exploded", "warn_if_overflown"]
 
 # A training whose last loss is so many times its first has diverged, even if it is finite.
 _EXPLODED = 10.0
+
+# The end of the error: it is of the network in memory, which a command line may not save.
+KEPT = "; the last finite parameters are kept"
 
 
 class Start(NamedTuple):
@@ -39,14 +42,17 @@ class Start(NamedTuple):
 
 
 def rewind(
-    run: TrainingPass, network: Network, state: State, starts: list[Start], seconds: float,
+    run: TrainingPass,
+    network: Network,
+    state: State,
+    starts: list[Start],
     check: Callable[[], None],
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, int]:
     """Go back to the last parameters that gave a finite loss.
 
     Returns the step whose loss was not finite, and how many updates of the epoch before were
-    undone: the last one, where it spoilt the first step of this epoch. `check` is called every so
-    many `seconds`; where it raises, all is as at the beginning of this epoch.
+    undone: the last one, where it spoilt the first step of this epoch. `check` is called
+    again and again; where it raises, all is as at the beginning of this epoch.
     """
     now = starts[-1]
     ended = run.position == len(run.order)
@@ -59,14 +65,11 @@ def rewind(
     else:
         good, steps = now, bad
     good.take(run, network, state)
-    goal, before, chunk = steps * run.batch, state.steps - len(good.records), 0
+    goal, before = steps * run.batch, state.steps - len(good.records)
     try:
         while run.position < goal:
             check()
-            position, spent = run.position, run.seconds
-            run.advance(min(goal, position + max(1, chunk)), before)
-            elapsed = max(run.seconds - spent, 1e-9)
-            chunk = int((run.position - position) / elapsed * seconds)
+            run.advance_a_while(goal, before)
     except BaseException:
         now.take(run, network, state)
         raise
@@ -79,8 +82,8 @@ def diverged(epoch: int, step: int, learning_rate: float) -> DivergenceError:
     """Return the error that says where a training diverged, and what may help."""
     return DivergenceError(
         f"training diverged in epoch {epoch}, step {step}: the loss is not finite. "
-        f"Try a smaller learning_rate (it is {learning_rate:g}) or smaller inputs (input_scale); "
-        "the last finite parameters are kept"
+        f"Try a smaller learning_rate (it is {learning_rate:g}) or smaller inputs (input_scale)"
+        + KEPT
     )
 
 

@@ -7,15 +7,14 @@ import hashlib
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
 from fastmlp.errors import FastMLPError, invalid, invalid_type
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["OutputError", "check_path", "check_writable", "write_atomically"]
 
@@ -157,7 +156,7 @@ def _delete_orphans(folder: Path, prefix: str) -> None:
 
 def _lock(descriptor: int, *, wait: bool = True) -> bool:
     """Lock an open file until it is closed; return whether that was possible."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -175,9 +174,9 @@ def _replace(target: Path, content: bytes) -> None:
             os.fsync(file.fileno())
             if target.exists():
                 os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-            if fcntl is not None:  # while it is locked
+            if sys.platform != "win32":  # while it is locked
                 os.replace(temporary, target)
-        if fcntl is None:  # Windows: an open file keeps its name
+        if sys.platform == "win32":  # an open file keeps its name
             os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -36,6 +36,12 @@ __all__ = ["Rule", "TrainingPass", "forward"]
 
 _NO_ROWS = np.zeros(0, np.int64)
 _NO_RATES = np.zeros(0)
+# Time between two looks at the clock, the callbacks and Ctrl-C.
+_CHUNK_SECONDS = 0.05
+# The same where the work is only to see how fast it goes with another number of threads.
+_TRIAL_SECONDS = 0.005
+# Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
+_FIRST_CHUNK = 2e8
 # Floating-point operations of one call of the inference kernel, for each thread.
 _CALL = 1e9
 
@@ -211,6 +217,7 @@ class TrainingPass:
         self._adaptive = threads is None
         self._compiled: set[int] = set()
         self.seconds = 0.0
+        self._chunk = max(1, int(_FIRST_CHUNK / parameters.operations(1)))
         self._owner = samples.owner
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
@@ -317,10 +324,14 @@ class TrainingPass:
         kernel = step.train_parallel if parts > 1 else step.train
         return bool(kernel(self._frame.numbers, *self._addresses, steps_before, stop))
 
-    @property
-    def trying(self) -> bool:
-        """Whether the next call of `advance` should be short: only to see a speed."""
-        return self._pace.trying
+    def advance_a_while(self, stop: int, steps_before: int = 0) -> bool:
+        """Do what `advance` does for about 50 ms, after which somebody looks at the clock."""
+        position, seconds = self.position, self.seconds
+        finite = self.advance(min(stop, position + self._chunk), steps_before)
+        elapsed = max(self.seconds - seconds, 1e-9)
+        span = _TRIAL_SECONDS if self._pace.trying else _CHUNK_SECONDS
+        self._chunk = max(1, int((self.position - position) / elapsed * span))
+        return finite
 
     def drop_step(self) -> None:
         """Go back to the beginning of a step that is under way: nothing of it was applied."""

@@ -22,6 +22,7 @@ from fastmlp.threads import check_threads
 from fastmlp.validation import (
     Samples,
     Targets,
+    all_finite,
     as_sample_weight,
     as_samples,
     as_targets,
@@ -31,13 +32,6 @@ from fastmlp.validation import (
 )
 
 __all__ = ["Trainer"]
-
-# Time between two looks at the clock, the callbacks and Ctrl-C.
-_CHUNK_SECONDS = 0.05
-# The same where the work is only to see how fast it goes with another number of threads.
-_TRIAL_SECONDS = 0.005
-# Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
-_FIRST_CHUNK = 2e8
 
 
 class Trainer(Resumable):
@@ -285,21 +279,15 @@ class Trainer(Resumable):
         ]
         run.begin(order, progress.records, rate)
         start = progress.seconds - run.seconds
-        chunk = int(_FIRST_CHUNK / self.network.operations(1))
         stop = False
         held_out: dict[str, float] | None = None
         try:
             while run.position < len(order) and not stop:
-                position, seconds = run.position, run.seconds
-                goal = position + max(1, chunk)
+                goal = len(order)
                 if observers.wants("on_step_end"):
-                    goal = min(goal, (position // run.batch + 1) * run.batch)
-                finite = run.advance(goal, progress.steps_before)
-                if not finite:
+                    goal = (run.position // run.batch + 1) * run.batch
+                if not run.advance_a_while(goal, progress.steps_before):
                     self._diverge(run)
-                elapsed = max(run.seconds - seconds, 1e-9)
-                span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
-                chunk = int((run.position - position) / elapsed * span)
                 progress.seconds = start + run.seconds
                 progress.marks.append((run.finished_steps, progress.seconds))
                 stop = progress.seconds >= self._budget
@@ -309,7 +297,7 @@ class Trainer(Resumable):
                 if run.position % run.batch == 0 or run.position == len(order):
                     stop |= self._tell(observers, "on_step_end")
                 stop |= self._tell(observers, "on_chunk_end")
-            if not np.isfinite(self.network.buffer).all():
+            if not all_finite(self.network.buffer):
                 self._diverge(run)
             if run.position == len(order):
                 held_out = self._evaluate()
@@ -338,9 +326,7 @@ class Trainer(Resumable):
         """Go back to the last parameters that gave a finite loss, and say what happened."""
         progress, state = self._progress, self._state
         try:
-            step, undone = rewind(
-                run, self.network, state, self._starts, _CHUNK_SECONDS, self._interrupt.check
-            )
+            step, undone = rewind(run, self.network, state, self._starts, self._interrupt.check)
         except BaseException:
             progress.marks = [mark for mark in progress.marks if mark[0] <= run.finished_steps]
             raise

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import buffers, passes, training
+from fastmlp import buffers, passes
 from fastmlp.kernels import step
 from fastmlp.kernels.target import BLOCK_ROWS
 
@@ -116,8 +116,8 @@ def test_chunks_do_not_matter(
     monkeypatch: pytest.MonkeyPatch,
     on_one_thread: dict[tuple[Any, ...], str],
 ) -> None:
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", seconds)
-    monkeypatch.setattr(training, "_FIRST_CHUNK", first)
+    monkeypatch.setattr(passes, "_CHUNK_SECONDS", seconds)
+    monkeypatch.setattr(passes, "_FIRST_CHUNK", first)
     for case in CASES:
         if case[2] == "float32":
             assert fingerprint(*case, threads=1) == on_one_thread[case]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import reference, training
+from fastmlp import passes, reference
 from fastmlp.errors import DivergenceWarning
 from fastmlp.kernels import step
 from fastmlp.kernels.samples import samples_part
@@ -62,8 +62,8 @@ def true_elements(net: fastmlp.Network) -> np.ndarray:
 
 def end_chunks_at_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the trainer return to Python as often as it can."""
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(training, "_FIRST_CHUNK", 0.0)
+    monkeypatch.setattr(passes, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(passes, "_FIRST_CHUNK", 0.0)
 
 
 class Events:

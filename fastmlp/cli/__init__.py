@@ -19,12 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastmlp.cli.parser import build_parser
+from fastmlp.cli.statuses import BROKEN_PIPE, INTERRUPTED, MISTAKE, OK
 from fastmlp.cli.streams import mend_streams, say
 from fastmlp.errors import FastMLPError
 
 __all__ = ["main"]
-
-OK, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,11 +10,11 @@ from argparse import Namespace
 from typing import Any
 
 from fastmlp.cli.outputs import save_each
+from fastmlp.cli.statuses import FAILED, OK
+from fastmlp.cli.streams import say
 from fastmlp.output import check_writable, write_atomically
 
 __all__ = ["bench"]
-
-OK, FAILED = 0, 1
 
 
 def bench(arguments: Namespace) -> int:
@@ -38,7 +38,7 @@ def bench(arguments: Namespace) -> int:
         _obtain_mnist()
     threads = check_threads(arguments.threads) or _cores()
     rounds = arguments.rounds or (3 if quick else 7)
-    raw = run_works(works, contenders, rounds, threads, quick, _say)
+    raw = run_works(works, contenders, rounds, threads, quick, say)
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     results = summarize({"date": date} | raw)
     saved = save_each(
@@ -54,7 +54,6 @@ def bench(arguments: Namespace) -> int:
         print(json.dumps(results))
     else:
         _print_tables(results)
-    sys.stdout.flush()  # before what is said of files that could not be written
     return saved.status(FAILED if any(work["failures"] for work in results["works"]) else OK)
 
 
@@ -67,10 +66,6 @@ def _obtain_mnist() -> None:
     from fastmlp.datasets import load_mnist
 
     load_mnist()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _print_tables(results: dict[str, Any]) -> None:

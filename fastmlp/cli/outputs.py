@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastmlp.cli.parser import DATA_SETS
+from fastmlp.cli.statuses import MISTAKE
 from fastmlp.cli.streams import say
 from fastmlp.errors import FastMLPError, invalid
 from fastmlp.output import check_writable
 
-__all__ = ["FAILED", "Saved", "check_outputs", "save_each"]
-
-FAILED = 2
+__all__ = ["Saved", "check_outputs", "save_each"]
 
 
 class Saved(NamedTuple):
@@ -29,9 +29,10 @@ class Saved(NamedTuple):
 
     def status(self, otherwise: int) -> int:
         """Print a line for each error; return the exit status, `otherwise` if there are none."""
+        sys.stdout.flush()  # the report comes first
         for error in self.errors:
             say(f"fastmlp: error: {error}")
-        return FAILED if self.errors else otherwise
+        return MISTAKE if self.errors else otherwise
 
 
 def check_outputs(arguments: Namespace, flags: Sequence[str]) -> None:

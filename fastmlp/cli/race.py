@@ -8,6 +8,8 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
+from fastmlp.cli.statuses import INTERRUPTED, OK
+from fastmlp.cli.streams import say
 from fastmlp.cli.train import (
     build_network,
     build_optimizer,
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from fastmlp.racing import Race
 
 __all__ = ["race"]
-
-INTERRUPTED = 130
 
 
 def race(arguments: Namespace) -> int:
@@ -67,11 +67,10 @@ def race(arguments: Namespace) -> int:
         interrupted = True
     saved = _save(arguments, seen[0]) if seen else Saved({}, [])
     if interrupted:
-        print("fastmlp: interrupted" + saved.listing(), file=sys.stderr)
+        say("fastmlp: interrupted" + saved.listing())
         return saved.status(INTERRUPTED)
     _report(arguments, seen[0], data.name, saved.paths)
-    sys.stdout.flush()  # before what is said of files that could not be written
-    return saved.status(0)
+    return saved.status(OK)
 
 
 def _show(so_far: Race, label: str) -> None:

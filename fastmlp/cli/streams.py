@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Any
 
 __all__ = ["mend_streams", "say"]
 
@@ -14,8 +15,8 @@ def mend_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller, as `>&-` does
-            # Open to the end; it takes the number of the closed one, which no other file gets then.
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+            # It takes the number of the closed one, which no other file gets then.
+            setattr(sys, name, _nowhere(mode))
         elif mode == "w" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
@@ -26,4 +27,9 @@ def say(text: str) -> None:
         print(" ".join(text.splitlines()), file=sys.stderr, flush=True)
     except OSError:
         # What could not be written is still in its buffer, and would fail again at the exit.
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = _nowhere("w")
+
+
+def _nowhere(mode: str) -> Any:
+    """Return a stream that takes everything and gives nothing, open to the end of the process."""
+    return open(os.devnull, mode, encoding="utf-8")

@@ -9,9 +9,10 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.cli.outputs import FAILED, Saved, check_outputs, save_each
+from fastmlp.cli.outputs import Saved, check_outputs, save_each
 from fastmlp.cli.parser import LEARNING_RATES, default_epochs
 from fastmlp.cli.progress import watcher
+from fastmlp.cli.statuses import INTERRUPTED, MISTAKE, OK, TERMINATED
 from fastmlp.cli.streams import say
 from fastmlp.errors import DivergenceError, invalid
 from fastmlp.interrupts import Terminated, terminable
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from fastmlp.training import Trainer
 
 __all__ = ["build_network", "build_optimizer", "load_data", "train"]
-
-INTERRUPTED, TERMINATED = 130, 143
-_KEPT = "; the last finite parameters are kept"
 
 
 def train(arguments: Namespace) -> int:
@@ -61,17 +59,18 @@ def train(arguments: Namespace) -> int:
         say(f"fastmlp: {what}{when}{_left_out(arguments, trainer)}{saved.listing()}")
         return saved.status(TERMINATED if ended else INTERRUPTED)
     except DivergenceError as error:
+        from fastmlp.divergence import KEPT
+
         saved = _save(arguments, net, trainer)
         saved.paths.pop("checkpoint", None)  # it is of the epoch before
         # What the library keeps in memory ends with the process, unless it was saved.
-        said = str(error) if "model" in saved.paths else str(error).removesuffix(_KEPT)
+        said = str(error) if "model" in saved.paths else str(error).removesuffix(KEPT)
         say(f"fastmlp: error: {said}{_left_out(arguments, trainer)}{saved.listing()}")
-        return saved.status(FAILED)
+        return saved.status(MISTAKE)
     saved = _save(arguments, net, trainer)
     held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
     _report(arguments, data, net, history, held_out, saved.paths)
-    sys.stdout.flush()  # before what is said of files that could not be written
-    return saved.status(0)
+    return saved.status(OK)
 
 
 def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from fastmlp.errors import DivergenceError, invalid
+from fastmlp.errors import invalid
 from fastmlp.estimators.arguments import (
     CONSTRAINTS,
     hidden_codes,
@@ -26,7 +26,7 @@ from fastmlp.estimators.fitted import FittedMLP
 from fastmlp.estimators.lbfgs import fit_lbfgs
 from fastmlp.estimators.observers import CallbackSupportMixin, Observers, tear_down
 from fastmlp.estimators.optimizer import SolverState
-from fastmlp.estimators.stochastic import NOT_FINITE, StochasticFit, TrainingData
+from fastmlp.estimators.stochastic import StochasticFit, TrainingData, check_finite
 from fastmlp.estimators.validation import HeldOut
 from fastmlp.parameters import Parameters
 from fastmlp.validation import Targets, as_samples, check_integer
@@ -109,7 +109,6 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                     ConvergenceWarning,
                     stacklevel=3,
                 )
-        self._check_finite()
 
     def fit_epochs(
         self, X: Any, y: Any, n: int | None = None, sample_weight: Any = None, *,
@@ -150,15 +149,10 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             try:
                 for _ in training.train(1):
                     yield self
-                self._check_finite()
             finally:
                 tear_down(self)
 
         return run()
-
-    def _check_finite(self) -> None:
-        if not np.isfinite(self._network.buffer).all():
-            raise DivergenceError(NOT_FINITE)
 
     def _begin(
         self, X: Any, y: Any, sample_weight: Any, validation: Any, incremental: bool, epochs: int,
@@ -376,3 +370,4 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             wide.buffer[:] = best
         _copy_parameters(wide, network)
         observers.end()
+        check_finite(network)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn import neural_network
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin
 
 from fastmlp.errors import invalid
 from fastmlp.estimators.arguments import hidden_sizes
 
-__all__ = ["copy_fitted", "to_sklearn"]
+__all__ = ["copy_fitted", "their_kind", "to_sklearn"]
 
 _THEIR_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 _THEIR_SCHEDULES = ("constant", "invscaling", "adaptive")
@@ -20,6 +20,12 @@ _ATTRIBUTES = (
     *("loss_curve_", "validation_scores_", "best_validation_score_", "_no_improvement_count"),
     *("classes_", "_label_binarizer", "n_features_in_", "feature_names_in_"),
 )
+
+
+def their_kind(ours: type) -> Any:
+    """Return scikit-learn's class for one of ours, or for one made of it."""
+    name = "MLPClassifier" if issubclass(ours, ClassifierMixin) else "MLPRegressor"
+    return getattr(neural_network, name)
 
 
 def copy_fitted(source: Any, target: Any) -> None:
@@ -34,9 +40,7 @@ def copy_fitted(source: Any, target: Any) -> None:
 
 def to_sklearn(estimator: Any) -> Any:
     """Return scikit-learn's estimator with the same fitted network."""
-    kind = neural_network.MLPRegressor
-    if is_classifier(estimator):
-        kind = neural_network.MLPClassifier
+    kind = their_kind(type(estimator))
     known = kind().get_params()
     given = estimator.get_params(deep=False)
     parameters = {name: value for name, value in given.items() if name in known}

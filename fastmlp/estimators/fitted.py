@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import neural_network
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.errors import invalid, invalid_type
 from fastmlp.estimators.arguments import OUTPUT, hidden_codes, threads_of
-from fastmlp.estimators.convert import copy_fitted, to_sklearn
+from fastmlp.estimators.convert import copy_fitted, their_kind, to_sklearn
 from fastmlp.estimators.optimizer import SolverState
 from fastmlp.inference import run_few
 from fastmlp.kernels.layout import ACTIVATION
@@ -166,9 +165,9 @@ class FittedMLP(BaseEstimator):
         >>> MLPRegressor.from_sklearn(theirs.fit([[0.0], [1.0]], [1.0, 2.0])).n_layers_
         3
         """
-        theirs = getattr(neural_network, cls.__name__, None)
-        if theirs is None or not isinstance(estimator, theirs):
-            raise invalid_type("estimator", f"scikit-learn's {cls.__name__}", estimator)
+        theirs = their_kind(cls)
+        if not isinstance(estimator, theirs):
+            raise invalid_type("estimator", f"scikit-learn's {theirs.__name__}", estimator)
         check_is_fitted(estimator)
         made = cls(**estimator.get_params(deep=False))
         copy_fitted(estimator, made)

@@ -20,16 +20,9 @@ from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import TrainingPass
-from fastmlp.validation import Samples, Targets
+from fastmlp.validation import Samples, Targets, all_finite
 
-__all__ = ["NOT_FINITE", "DivergedConvergenceWarning", "StochasticFit", "TrainingData"]
-
-# Time between two looks at the clock and Ctrl-C.
-_CHUNK_SECONDS = 0.05
-# The same where the work is only to see how fast it goes with another number of threads.
-_TRIAL_SECONDS = 0.005
-# Floating-point operations of a forward pass to begin with, before the speed is known: a few ms.
-_FIRST_CHUNK = 2e8
+__all__ = ["DivergedConvergenceWarning", "StochasticFit", "TrainingData", "check_finite"]
 
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -39,6 +32,12 @@ NOT_FINITE = (
 
 class DivergedConvergenceWarning(ConvergenceWarning):
     """Training diverged; the best weights before that were restored."""
+
+
+def check_finite(network: Parameters) -> None:
+    """Raise scikit-learn's error where a fit ended with parameters that are not finite."""
+    if not all_finite(network.buffer):
+        raise DivergenceError(NOT_FINITE)
 
 
 class TrainingData(NamedTuple):
@@ -94,7 +93,6 @@ class StochasticFit:
             estimator, network, held_out,
             lambda: held_out.measure(network, loss, constants, threads) if held_out else math.nan,
         )  # fmt: skip
-        self._chunk = max(1, int(_FIRST_CHUNK / network.operations(1)))
         self._deadline = math.inf
         if estimator.max_time is not None:
             self._deadline = time.perf_counter() + estimator.max_time
@@ -118,7 +116,7 @@ class StochasticFit:
                         if self.observers.active:
                             with interrupt.passing():
                                 self._tell()
-                if not (self.diverged or np.isfinite(self.network.buffer).all()):
+                if not (self.diverged or all_finite(self.network.buffer)):
                     self._give_up("last step: parameters are not finite")
                 yield
         except KeyboardInterrupt:
@@ -127,6 +125,7 @@ class StochasticFit:
             self.run.close()
             self.monitor.finish()
             self.observers.end()
+        check_finite(self.network)
 
     def _tell(self) -> None:
         """Tell the callbacks of the epoch; one may end the training."""
@@ -172,13 +171,10 @@ class StochasticFit:
         by_step = observers.wants("on_step_end")
         while run.position < self.n:
             interrupt.check()
-            position, seconds, steps = run.position, run.seconds, run.finished_steps
-            goal = (position // self.batch + 1) * self.batch if by_step else self.n
-            if not run.advance(min(position + self._chunk, goal), self.state.steps):
+            steps = run.finished_steps
+            goal = (run.position // self.batch + 1) * self.batch if by_step else self.n
+            if not run.advance_a_while(goal, self.state.steps):
                 return False
-            elapsed = max(run.seconds - seconds, 1e-9)
-            span = _TRIAL_SECONDS if run.trying else _CHUNK_SECONDS
-            self._chunk = max(1, int((run.position - position) / elapsed * span))
             if run.finished_steps > steps:
                 stop |= observers.tell("on_step_end", interrupt)
             stop |= observers.tell("on_chunk_end", interrupt)

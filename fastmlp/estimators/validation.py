@@ -14,7 +14,7 @@ from sklearn.metrics import get_scorer
 from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import forward
-from fastmlp.validation import Samples, Targets
+from fastmlp.validation import Samples, Targets, all_finite
 
 __all__ = ["HeldOut", "Monitor"]
 
@@ -121,7 +121,7 @@ class Monitor:
             better = watched < self._least
             self._least = min(self._least, watched) if better else self._least
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalls else 0
-        if better and self._best is not None and np.isfinite(self.network.buffer).all():
+        if better and self._best is not None and all_finite(self.network.buffer):
             self._best[:] = self.network.buffer
 
     def diverged(self) -> None:

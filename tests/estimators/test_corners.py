@@ -276,6 +276,14 @@ def test_another_kind_of_estimator_is_refused():
         MLPRegressor.from_sklearn(theirs)
 
 
+def test_a_subclass_comes_from_scikit_learns_class_too():
+    class Ours(MLPClassifier):
+        pass
+
+    theirs = neural_network.MLPClassifier(max_iter=2).fit(X, Y)
+    np.testing.assert_allclose(Ours.from_sklearn(theirs).predict_proba(X), theirs.predict_proba(X))
+
+
 @pytest.mark.parametrize(
     ("limit", "advice"), [("max_iter", "number of iterations"), ("max_fun", "max_fun")]
 )

@@ -70,9 +70,14 @@ def same_bits(a, b):
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
+def copies(arguments):
+    """Return the arguments, arrays copied."""
+    return [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+
+
 def run(function, arguments):
     """Return the arrays that a kernel writes, given copies of the arguments."""
-    arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    arguments = copies(arguments)
     function(*arguments)
     return arguments
 
@@ -228,11 +233,11 @@ def test_arrays_that_do_not_fit_are_refused_and_nothing_is_written(name):
     ]
     for i, axis in cases:
         for change in (1, -1):
-            given = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+            given = copies(arguments)
             width = [(0, max(change, 0) * (k == axis)) for k in range(given[i].ndim)]
             index = [slice(0, -1 if change < 0 and k == axis else None) for k in range(len(width))]
             given[i] = np.ascontiguousarray(np.pad(given[i], width)[tuple(index)])
-            before = [a.copy() if isinstance(a, np.ndarray) else a for a in given]
+            before = copies(given)
             with pytest.raises(KernelShapeError, match=r"\w+: expected \d+ \w+, got \d+") as error:
                 entry.kernel(*given)
             assert str(error.value).split(":")[0] in parameters
@@ -254,9 +259,9 @@ def test_another_number_of_dimensions_is_refused_and_nothing_is_written(name):
         for other in others:
             if other.ndim == 0:
                 continue
-            given = [b.copy() if isinstance(b, np.ndarray) else b for b in arguments]
+            given = copies(arguments)
             given[i] = other.copy()
-            before = [b.copy() if isinstance(b, np.ndarray) else b for b in given]
+            before = copies(given)
             with pytest.raises(KernelShapeError, match=r"expected .* dimensions, got \d") as error:
                 entry.kernel(*given)
             assert str(error.value).split(":")[0] in parameters
@@ -269,7 +274,7 @@ def test_steps_count_from_one(name):
     arguments = REGISTRY[name].arguments(Size(1, 2, 2), "float32")
     for step in (0, -1):
         arguments[4] = step
-        given = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        given = copies(arguments)
         with pytest.raises(KernelShapeError, match=f"step: expected at least 1, got {step}"):
             REGISTRY[name].kernel(*given)
         np.testing.assert_array_equal(given[0], arguments[0])

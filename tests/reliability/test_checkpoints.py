@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import training
+from fastmlp import passes
 from fastmlp.errors import CheckpointWarning, DataError, InvalidTypeError, InvalidValueError
 from fastmlp.history import COLUMNS
 from fastmlp.kernels.target import BLOCK_ROWS
@@ -51,8 +51,8 @@ class InterruptAfter:
 @pytest.fixture
 def chunks_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the trainer return to Python as often as it can."""
-    monkeypatch.setattr(training, "_CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(training, "_FIRST_CHUNK", 0.0)
+    monkeypatch.setattr(passes, "_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(passes, "_FIRST_CHUNK", 0.0)
 
 
 def trainer(path: Path | None = None, optimizer: str = "adam", **options: Any) -> fastmlp.Trainer:
