@@ -21,8 +21,9 @@ class Terminated(KeyboardInterrupt):
 class DeferredInterrupt:
     """While entered, Ctrl-C and SIGTERM wait for `check`, or for the end.
 
-    Only the main thread receives signals: in others, and where the program has no handler of its
-    own in Python, nothing is changed.
+    It may be entered again while it is, in another thread too: the program's handlers come back
+    when the first to enter leaves. Only the main thread receives signals: in others, and where the
+    program has no handler of its own in Python, nothing is changed.
 
     Examples
     --------
@@ -40,14 +41,15 @@ class DeferredInterrupt:
     def __init__(self) -> None:
         self._previous: dict[int, Any] = {}
         self._pending: list[int] = []
-        self._passing = False
+        self._passing: list[bool] = []  # for each time it was entered, whether signals pass now
 
     def __enter__(self) -> DeferredInterrupt:
         """Begin to keep signals back."""
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
+            self._passing.append(False)
             for number in _SIGNALS:
                 handler = signal.getsignal(number)
-                if callable(handler):
+                if callable(handler) and handler != self._receive:
                     self._previous[number] = handler
                     signal.signal(number, self._receive)
         return self
@@ -59,34 +61,44 @@ class DeferredInterrupt:
         trace: TracebackType | None,
     ) -> None:
         """Restore the program's handlers, and let them have a signal that waits."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        try:
-            self.check()
-        finally:
-            self._previous = {}
+        if not _in_main_thread():
+            return
+        self._passing.pop()
+        if not self._passing:
+            for number, handler in self._previous.items():
+                if signal.getsignal(number) == self._receive:  # else the program set another
+                    signal.signal(number, handler)
+        self.check()
 
     def _receive(self, number: int, frame: Any) -> None:
-        if self._passing:
+        if not self._passing or self._passing[-1]:
             self._previous[number](number, frame)
-        else:
+        elif number not in self._pending:
             self._pending.append(number)
 
     def check(self) -> None:
         """Let the program's handlers have signals that wait; as a rule they raise."""
-        while self._pending:
+        while self._pending and _in_main_thread():
             number = self._pending.pop(0)
             self._previous[number](number, None)
 
     @contextmanager
     def passing(self) -> Iterator[None]:
         """Let signals through at once, for code of others that may take long."""
-        self._passing = True
+        if not (self._passing and _in_main_thread()):
+            yield
+            return
+        depth = len(self._passing) - 1
+        self._passing[depth] = True
         try:
             self.check()
             yield
         finally:
-            self._passing = False
+            self._passing[depth] = False
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
@@ -106,7 +118,7 @@ def terminable() -> Iterator[None]:
     def end(number: int, frame: Any) -> None:
         raise Terminated
 
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, end)

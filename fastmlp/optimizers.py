@@ -116,6 +116,10 @@ class Optimizer:
             self._states[net] = state = new
         return state
 
+    def known_state(self, net: Network) -> State | None:
+        """Return what this optimizer remembers of a network, None before it was first asked for."""
+        return self._states.get(net)
+
     def take_state(self, net: Network, state: State) -> None:
         """Take a state as what this optimizer remembers of a network."""
         self._states[net] = state

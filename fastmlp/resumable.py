@@ -75,7 +75,8 @@ class Resumable:
         progress = self._progress
         if progress.under_way:
             return progress.steps_before + len(self._done())
-        return self.optimizer.state(self.network).steps
+        state = self.optimizer.known_state(self.network)
+        return 0 if state is None else state.steps
 
     @property
     def seconds(self) -> float:

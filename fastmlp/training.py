@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.callbacks import Callbacks
 from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
-from fastmlp.errors import invalid, invalid_type, shown
+from fastmlp.errors import FastMLPError, invalid, invalid_type, shown
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
@@ -132,18 +136,30 @@ class Trainer(Resumable):
         self._budget = np.inf
         self._held_out: tuple[Samples, Targets] | None = None
         self._interrupt = DeferredInterrupt()
+        self._fitting = threading.Lock()
         self._starts: list[Start] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle or a copy holds: the optimizer's state too, data excepted."""
-        left_out: dict[str, Any] = {"_held_out": None, "_starts": [], "_interrupt": None}
-        return self.__dict__ | left_out | {"_state": self.optimizer.state(self.network)}
+        """Return what a pickle or a copy holds: the training as of its last finished step.
+
+        Neither data nor buffers of the fit under way are in it, but what the optimizer remembers.
+        """
+        state = self.optimizer.known_state(self.network)
+        kept: dict[str, Any] = {
+            "_pass": None, "_held_out": None, "_starts": [], "_interrupt": None, "_fitting": None,
+            "_progress": replace(self._progress, records=self._done().copy()), "_state": None,
+        }  # fmt: skip
+        if state is not None:
+            kept["_state"] = copy.copy(state)
+            kept["_state"].steps = self.steps
+        return self.__dict__ | kept
 
     def __setstate__(self, contents: dict[str, Any]) -> None:
         """Make the trainer again from `__getstate__`."""
         self.__dict__.update(contents)
-        self._interrupt = DeferredInterrupt()
-        self.optimizer.take_state(self.network, self._state)
+        self._interrupt, self._fitting = DeferredInterrupt(), threading.Lock()
+        if contents["_state"] is not None:
+            self.optimizer.take_state(self.network, self._state)
 
     def fit(
         self,
@@ -193,6 +209,8 @@ class Trainer(Resumable):
             An argument cannot be used; nothing was changed.
         DivergenceError
             A loss was not finite. The network keeps the last parameters that gave a finite one.
+        FastMLPError
+            This trainer is training already: in a callback of a fit, or another thread.
         KeyboardInterrupt
             Raised again after the step under way; network and history can be used.
         """
@@ -212,38 +230,50 @@ class Trainer(Resumable):
         if progress.resumed and progress.under_way and n_samples != progress.n_samples:
             expected = f"{progress.n_samples} samples an epoch, as in the checkpoint"
             raise invalid("x", expected, n_samples)
-        rates = self.optimizer.rates()
-        self._state = state = self.optimizer.state(net)
-        rule = Rule(self.optimizer.rule, rates, self.l2)
-        self._checkpoints.begin()
-        with self._interrupt:
-            run = TrainingPass(
-                net, samples, targets, weight, self._loss_code, rule, batch,
-                (state.first, state.second), self.threads, epochs, self.zero_skipping,
-            )  # fmt: skip
-            run.advance(0)  # compiles, or loads from the cache, before the clock starts
-        self._pass, self._held_out = run, held_out
-        self._coded, self._by_step = targets.coded, record == "step"
-        self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
-        progress.n_samples = n_samples
-        recorded = len(self.history)
-        observers.notify("on_train_begin", self)
-        progress.begin_fit()
-        self._starts = []
-        try:
-            with self._interrupt, self._kept():
-                while progress.epochs < progress.epochs_before + epochs:
-                    rate = self.optimizer.rates()[0]
-                    order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
-                    if not self._epoch(run, order[:n_samples], rate, observers):
-                        break
-        finally:
-            run.close()
+        with self._one_fit():
+            rates = self.optimizer.rates()
+            self._state = state = self.optimizer.state(net)
+            rule = Rule(self.optimizer.rule, rates, self.l2)
+            self._checkpoints.begin()
+            with self._interrupt:
+                run = TrainingPass(
+                    net, samples, targets, weight, self._loss_code, rule, batch,
+                    (state.first, state.second), self.threads, epochs, self.zero_skipping,
+                )  # fmt: skip
+                run.advance(0)  # compiles, or loads from the cache, before the clock starts
+            self._pass, self._held_out = run, held_out
+            self._coded, self._by_step = targets.coded, record == "step"
+            self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
+            progress.n_samples = n_samples
+            recorded = len(self.history)
+            observers.notify("on_train_begin", self)
+            progress.begin_fit()
+            self._starts = []
+            try:
+                with self._interrupt, self._kept():
+                    while progress.epochs < progress.epochs_before + epochs:
+                        rate = self.optimizer.rates()[0]
+                        order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
+                        if not self._epoch(run, order[:n_samples], rate, observers):
+                            break
+            finally:
+                run.close()
         if held_out is not None:
             warn_if_overflown(self.history, recorded)
         warn_if_exploded(self.history, progress.first_loss, self.optimizer.learning_rate)
         observers.notify("on_train_end", self, self.history)
         return self.history
+
+    @contextmanager
+    def _one_fit(self) -> Iterator[None]:
+        """Refuse a second fit while one is under way, from a callback or another thread."""
+        if not self._fitting.acquire(blocking=False):
+            got = "a second one in a callback or another thread of the first"
+            raise FastMLPError(f"fit: expected one fit of a Trainer at a time, got {got}")
+        try:
+            yield
+        finally:
+            self._fitting.release()
 
     def _targets(self, y: ArrayLike, samples: Samples, name: str) -> Targets:
         net = self.network

@@ -662,3 +662,61 @@ def test_a_copy_made_by_a_callback_is_of_that_moment(copied: Any) -> None:
     keep.last.fit(x, y, epochs=1)
     np.testing.assert_array_equal(keep.last.network.buffer, net.buffer)
     assert keep.last.history.steps == trainer.history.steps
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_copy_made_in_the_middle_of_an_epoch_is_of_the_last_finished_step(copied: Any) -> None:
+    class Keep:
+        def on_step_end(self, trainer: Any, history: Any) -> None:
+            if trainer.steps == 4:
+                self.last = copied(trainer)
+
+    x, y = data(96)
+    keep, trainer = Keep(), fastmlp.Trainer(network(), batch_size=32)
+    trainer.fit(x, y, epochs=2, callbacks=[keep])
+    twin = keep.last
+    assert (twin.steps, twin.finished_epochs, twin.history.steps) == (4, 1, [3])
+    assert twin.optimizer.state(twin.network).steps == 4
+    assert np.isfinite(twin.running_loss)
+    twin.fit(x, y, epochs=1)
+    assert twin.history.steps == [3, 7]
+
+
+def test_a_pickle_made_by_a_callback_does_not_hold_the_data() -> None:
+    class Keep:
+        def on_chunk_end(self, trainer: Any, history: Any) -> None:
+            self.size = len(pickle.dumps(trainer))
+
+    x, y = data(960)
+    keep, trainer = Keep(), fastmlp.Trainer(network(), batch_size=32)
+    before = len(pickle.dumps(trainer))
+    trainer.fit(x, y, epochs=1, validation=(x, y), callbacks=[keep])
+    moments = 2 * trainer.network.buffer.nbytes
+    assert keep.size < before + moments + 4000 < before + x.nbytes
+
+
+def test_reading_a_trainer_makes_no_state_for_its_optimizer() -> None:
+    net = network()
+    trainer = fastmlp.Trainer(net)
+    kind = type(trainer)
+    properties = [name for name in dir(kind) if isinstance(getattr(kind, name), property)]
+    assert {"steps", "position", "running_loss"} <= set(properties)
+    for name in properties:
+        getattr(trainer, name)
+    repr(trainer)
+    pickle.dumps(trainer)
+    assert trainer.optimizer.known_state(net) is None
+
+
+def test_a_second_fit_of_a_trainer_at_the_same_time_is_refused() -> None:
+    class Again:
+        def on_epoch_end(self, trainer: Any, history: Any) -> None:
+            with pytest.raises(fastmlp.FastMLPError, match="fit: expected one fit of a Trainer"):
+                trainer.fit(x, y)
+
+    x, y = data(96)
+    trainer = fastmlp.Trainer(network(), batch_size=32)
+    history = trainer.fit(x, y, epochs=2, callbacks=[Again()])
+    assert history.steps == [3, 6]
+    trainer.fit(x, y, epochs=1)
+    assert history.steps == [3, 6, 9]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,3 +224,60 @@ def test_both_signals_are_kept_in_order() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         both()
     assert caught.type is Terminated
+
+
+def test_a_fit_in_a_callback_of_a_fit_leaves_the_programs_handlers(
+    script: Callable[..., str],
+) -> None:
+    text = """
+class Nested:
+    def on_epoch_end(self, trainer, history):
+        fastmlp.Trainer(network()).fit(x, y, epochs=1)
+        try:
+            trainer.fit(x, y, epochs=1)
+        except fastmlp.FastMLPError:
+            print("refused")
+
+before = signal.getsignal(signal.SIGINT)
+trainer = fastmlp.Trainer(network())
+trainer.fit(x, y, epochs=1, callbacks=[Nested()])
+print(signal.getsignal(signal.SIGINT) is before)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    trainer.fit(x, y, epochs=10**9)
+except KeyboardInterrupt:
+    print("interrupted", signal.getsignal(signal.SIGINT) is before)
+"""
+    assert script(text) == "refused\nTrue\ninterrupted True\n"
+
+
+def test_an_interrupt_that_is_entered_twice_and_in_a_thread_ends_as_it_began() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = DeferredInterrupt()
+
+    def enter() -> None:
+        with interrupt, interrupt.passing():
+            interrupt.check()  # the signal is the main thread's business
+
+    def nested() -> None:
+        with interrupt, interrupt.passing(), interrupt:
+            signal.raise_signal(signal.SIGINT)
+            thread = threading.Thread(target=enter)
+            thread.start()
+            thread.join()
+            signal.raise_signal(signal.SIGINT)  # impatience changes nothing
+            assert signal.getsignal(signal.SIGINT) == interrupt._receive
+
+    with pytest.raises(KeyboardInterrupt):
+        nested()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_handler_that_the_program_sets_meanwhile_stays() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with DeferredInterrupt() as interrupt, interrupt.passing():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
