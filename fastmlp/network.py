@@ -70,7 +70,7 @@ class Network(Differentiable):
 
     Attributes
     ----------
-    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
+    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
         Writable views of the parameters, one a layer. What is assigned, to one or to all, is
         written into them.
     buffer : ndarray

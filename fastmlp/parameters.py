@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,20 +18,30 @@ from fastmlp.validation import as_finite
 __all__ = ["Parameters", "check_memory", "check_shapes"]
 
 
-class Layers(list[NDArray[Any]]):
+class Layers(Sequence[NDArray[Any]]):
     """Arrays of the layers: another array at a place is written into the one that is there.
 
     Examples
     --------
     >>> layers = Layers("weights", [np.zeros((2, 1)), np.zeros((1, 2))])
     >>> layers[-1] = [[1.0, 2.0]]
-    >>> layers[1].tolist()
-    [[1.0, 2.0]]
+    >>> layers[1].tolist(), len(layers), len(layers[:1])
+    ([[1.0, 2.0]], 2, 1)
     """
 
     def __init__(self, name: str, arrays: list[NDArray[Any]]) -> None:
-        super().__init__(arrays)
-        self._name = name
+        self._name, self._arrays = name, arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[Any]]: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Return the array of a layer; for a slice a list of them."""
+        return self._arrays[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write one array, or for a slice all or none of as many."""
@@ -43,9 +53,18 @@ class Layers(list[NDArray[Any]]):
         checked = []
         for array, i in pairs:
             own = self[i]
-            checked.append((own, as_finite(f"{self._name}[{i}]", array, own.shape, own.dtype)))
+            new = as_finite(f"{self._name}[{i}]", array, own.shape, own.dtype)
+            # A layer may be given as what another is to become.
+            checked.append((own, new.copy() if len(pairs) > 1 else new))
         for own, array in checked:
             own[:] = array
+
+    def __add__(self, others: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return a list of these arrays and others."""
+        return [*self, *others]
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
 
 
 class Parameters:
@@ -68,7 +87,7 @@ class Parameters:
         The layout that the kernels read.
     buffer : ndarray
         All parameters, padding included.
-    weights, biases : lists of ndarray (n_in, n_out) and (n_out,)
+    weights, biases : sequences of ndarray (n_in, n_out) and (n_out,)
         Writable views of the buffer, one a layer. What is assigned, to one or to all, is written
         into them.
     """
@@ -186,7 +205,7 @@ class Parameters:
             _zipped("matrices", f"{len(self.weights)} of them", matrices, self.weights)
         ):
             shape = (w.shape[0] + 1, w.shape[1])
-            arrays.append(as_finite(f"matrices[{i}]", matrix, shape, self.dtype))
+            arrays.append(as_finite(f"matrices[{i}]", matrix, shape, self.dtype).copy())
         for array, w, b in zip(arrays, self.weights, self.biases, strict=True):
             b[:] = array[0]
             w[:] = array[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,30 @@ def test_what_does_not_fit_a_layer_is_refused_and_changes_none() -> None:
     with pytest.raises(fastmlp.FastMLPError, match=r"^weights: expected 2 arrays, got 1"):
         net.weights = [np.ones((4, 3))]
     np.testing.assert_array_equal(net.parameters(), before)
+
+
+def test_layers_given_as_what_others_become_are_read_before_they_are_written() -> None:
+    net = fastmlp.Network([3, 3, 3], seed=0)
+    first, second = (w.copy() for w in net.weights)
+    net.weights[:2] = net.weights[1::-1]
+    np.testing.assert_array_equal(net.weights[0], second)
+    np.testing.assert_array_equal(net.weights[1], first)
+    net.weights = net.weights[::-1]
+    np.testing.assert_array_equal(net.weights[0], first)
+
+
+def test_weights_are_a_sequence_that_keeps_its_layers() -> None:
+    net = fastmlp.Network([4, 3, 2], seed=0)
+    assert isinstance(net.weights, Sequence)
+    assert len(net.weights) == len(list(net.weights)) == 2
+    assert net.weights[1] in (net.weights[1:] + net.biases)[:1]
+    assert not {"append", "pop", "insert", "__delitem__", "sort"} & set(dir(net.weights))
+    for copied in (copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))):
+        twin = copied(net.weights)
+        twin[0] = np.zeros((4, 3))
+        assert net.weights[0].any()
+    assert copy.copy(net.weights)[0] is net.weights[0]
+    assert repr(net.weights) == repr(list(net.weights))
 
 
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 1000])

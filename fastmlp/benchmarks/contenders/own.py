@@ -48,7 +48,7 @@ class OwnContender(Contender):
 
     def parameters(self) -> tuple[list[Array], list[Array]]:
         """Return the network's own arrays."""
-        return self.net.weights, self.net.biases
+        return list(self.net.weights), list(self.net.biases)
 
     def outputs(self) -> Array:
         """Call `predict_proba`."""
