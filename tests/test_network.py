@@ -122,7 +122,7 @@ def test_weights_are_a_sequence_that_keeps_its_layers() -> None:
     net = fastmlp.Network([4, 3, 2], seed=0)
     assert isinstance(net.weights, Sequence)
     assert len(net.weights) == len(list(net.weights)) == 2
-    assert net.weights[1] in (net.weights[1:] + net.biases)[:1]
+    assert net.weights[1] is net.weights[1:][0] is (net.weights + net.biases)[1]
     assert not {"append", "pop", "insert", "__delitem__", "sort"} & set(dir(net.weights))
     for copied in (copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))):
         twin = copied(net.weights)
