@@ -24,6 +24,7 @@ from fastmlp.optimizers import State
 from fastmlp.output import OutputError, check_writable
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.progress import Progress
+from fastmlp.validation import check_flag
 
 __all__ = ["Timetable", "read_checkpoint", "write_checkpoint"]
 
@@ -157,10 +158,13 @@ def read_checkpoint(
     if not isinstance(training, dict) or not isinstance(training.get("settings"), dict):
         raise DataError(f"{name}: expected a checkpoint, got a network without its training")
     theirs = description | training["settings"]
+    theirs.setdefault("multilabel", None)
     for key, ours in (network.description() | settings).items():
-        if theirs.get(key) != ours:
+        open_yet = key == "multilabel" and ours is None  # the first fit decided it
+        if theirs.get(key) != ours and not open_yet:
             raise invalid(key, f"{theirs.get(key)!r}, as in {name}", repr(ours))
     try:
+        multilabel = check_flag("multilabel", theirs["multilabel"], none=True)
         parameters, *moments = _buffers(tensors, network, state)
         found = _progress(tensors, training, settings["batch_size"])
         random = np.random.default_rng(0)
@@ -173,6 +177,7 @@ def read_checkpoint(
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{name}: expected a whole checkpoint, got {error!r}") from None
     network.buffer[:] = parameters
+    network.multilabel = multilabel
     state.restore((*moments, found["steps_before"] + len(found["records"])))
     for key, column in columns.items():
         getattr(progress.history, key)[:] = column

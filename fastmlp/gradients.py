@@ -16,6 +16,7 @@ from fastmlp.passes import Rule, TrainingPass, forward
 from fastmlp.threads import available_threads, granted
 from fastmlp.validation import (
     Samples,
+    Targets,
     all_finite,
     as_sample_weight,
     as_samples,
@@ -46,9 +47,12 @@ class Differentiable(Parameters):
     ----------
     output : str
         Activation of the outputs.
+    multilabel : bool or None
+        Whether several sigmoid outputs are labels of which any number apply; None is not decided.
     """
 
     output: str
+    multilabel: bool | None
 
     def loss_code(self, loss: str | None) -> tuple[str, int]:
         """Return a loss's name and code; None means the one that goes with the output."""
@@ -60,6 +64,20 @@ class Differentiable(Parameters):
             expected = f"a loss for a {self.output} output"
             raise invalid("loss", expected, f"{loss}, which goes with {' or '.join(outputs)}")
         return loss, code
+
+    def targets(
+        self, y: ArrayLike, n: int, loss: str, name: str = "y", multilabel: bool | None = None
+    ) -> Targets:
+        """Return y of n samples for the kernels; `multilabel` counts where it is not decided."""
+        if self.multilabel is not None:
+            multilabel = self.multilabel
+        return as_targets(y, n, self.sizes[-1], self.output, loss, self.dtype, name, multilabel)
+
+    def seems_multilabel(self, targets: Targets) -> bool:
+        """Return whether these are labels of which any number apply, if it is not decided."""
+        if self.multilabel is not None:
+            return self.multilabel
+        return self.output == "sigmoid" and self.sizes[-1] > 1 and not targets.coded
 
     def loss_and_gradient(
         self, x: Any, y: ArrayLike, loss: str | None = None,
@@ -156,7 +174,7 @@ class Differentiable(Parameters):
         """
         name, code = self.loss_code(loss)
         samples = as_samples(x, self.sizes[0])
-        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        targets = self.targets(y, samples.n, name)
         out = np.empty((samples.n, self.n_parameters), self.dtype)
         scale = self.dtype.type(self.input_scale)
         labels, values = targets.labels, targets.values
@@ -193,7 +211,7 @@ class Differentiable(Parameters):
         name, code = self.loss_code(loss)
         rule = Rule(l2=check_number("l2", l2))
         samples = as_samples(x, self.sizes[0])
-        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        targets = self.targets(y, samples.n, name)
         weight = as_sample_weight(sample_weight, samples.n)
         run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
         run.begin(np.arange(samples.n))

@@ -24,8 +24,8 @@ from fastmlp.validation import (
     all_finite,
     as_sample_weight,
     as_samples,
-    as_targets,
     check_choice,
+    check_flag,
     check_integer,
     check_number,
 )
@@ -67,6 +67,10 @@ class Network(Differentiable):
         saved with the network.
     classes : array-like or None
         Names of the classes, kept and saved for the caller; predictions are their indices.
+    multilabel : bool or None
+        Whether several sigmoid outputs are labels of which any number apply to a sample. Targets
+        are then rows of 0 and 1, and there is no accuracy; otherwise one-hot rows are classes. None
+        is decided, and set, by the first fit: by whether all rows of y are one-hot.
 
     Attributes
     ----------
@@ -95,6 +99,7 @@ class Network(Differentiable):
         dtype: DTypeLike = "float32",
         input_scale: float = 1.0,
         classes: ArrayLike | None = None,
+        multilabel: bool | None = None,
     ) -> None:
         if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence | np.ndarray):
             raise invalid_type("sizes", "a sequence of at least two integers", sizes)
@@ -129,6 +134,9 @@ class Network(Differentiable):
             names_fit = (_is_name(value) for value in self.classes.tolist())
             if not all(names_fit):
                 raise invalid("classes", "text or finite numbers", f"dtype {self.classes.dtype}")
+        self.multilabel = check_flag("multilabel", multilabel, none=True)
+        if self.multilabel and (self.output != "sigmoid" or units[-1] == 1):
+            raise invalid("multilabel", "None or False without several sigmoid outputs", True)
         check_memory(units, real.itemsize)
         codes = [*(activations.HIDDEN[name] for name in names), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
@@ -281,7 +289,7 @@ class Network(Differentiable):
         """
         name, code = self.loss_code(loss)
         samples = as_samples(x, self.sizes[0])
-        targets = as_targets(y, samples.n, self.sizes[-1], self.output, name, self.dtype)
+        targets = self.targets(y, samples.n, name)
         weight = as_sample_weight(sample_weight, samples.n)
         found = self.run_evaluation(samples, targets, weight, code, None)
         if not math.isfinite(found["loss"]):
@@ -308,6 +316,7 @@ class Network(Differentiable):
             "dtype": self.dtype.name,
             "input_scale": self.input_scale,
             "classes": None if self.classes is None else self.classes.tolist(),
+            "multilabel": self.multilabel,
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:

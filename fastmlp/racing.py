@@ -22,7 +22,6 @@ from fastmlp.training import Trainer
 from fastmlp.validation import (
     as_sample_weight,
     as_samples,
-    as_targets,
     check_choice,
     check_integer,
     check_number,
@@ -207,7 +206,7 @@ def _measure(
     """Return a function that gives a network's loss and accuracy on data checked once."""
     name, code = network.loss_code(loss)
     samples = as_samples(x, network.sizes[0])
-    targets = as_targets(y, samples.n, network.sizes[-1], network.output, name, network.dtype)
+    targets = network.targets(y, samples.n, name)
     no_weight: NDArray[np.float64] = as_sample_weight(None, samples.n)
     return lambda net: net.run_evaluation(samples, targets, no_weight, code, threads)
 

@@ -29,7 +29,6 @@ from fastmlp.validation import (
     all_finite,
     as_sample_weight,
     as_samples,
-    as_targets,
     check_flag,
     check_integer,
     check_number,
@@ -222,9 +221,10 @@ class Trainer(Resumable):
         observers = Callbacks(callbacks)
         net, progress = self.network, self._progress
         samples = as_samples(x, net.sizes[0])
-        targets = self._targets(y, samples, "y")
+        targets = net.targets(y, samples.n, self.loss)
+        multilabel = net.seems_multilabel(targets)
         weight = as_sample_weight(sample_weight, samples.n)
-        held_out = self._checked_validation(validation)
+        held_out = self._checked_validation(validation, multilabel)
         batch = min(self.batch_size or samples.n, samples.n)
         n_samples = samples.n // batch * batch if self.drop_last else samples.n
         if progress.resumed and progress.under_way and n_samples != progress.n_samples:
@@ -241,6 +241,7 @@ class Trainer(Resumable):
                     (state.first, state.second), self.threads, epochs, self.zero_skipping,
                 )  # fmt: skip
                 run.advance(0)  # compiles, or loads from the cache, before the clock starts
+            net.multilabel = multilabel
             self._pass, self._held_out = run, held_out
             self._coded, self._by_step = targets.coded, record == "step"
             self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
@@ -275,19 +276,17 @@ class Trainer(Resumable):
         finally:
             self._fitting.release()
 
-    def _targets(self, y: ArrayLike, samples: Samples, name: str) -> Targets:
-        net = self.network
-        return as_targets(y, samples.n, net.sizes[-1], net.output, self.loss, net.dtype, name)
-
     def _checked_validation(
-        self, validation: tuple[Any, ArrayLike] | None
+        self, validation: tuple[Any, ArrayLike] | None, multilabel: bool
     ) -> tuple[Samples, Targets] | None:
         if validation is None:
             return None
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise invalid_type("validation", "None or a pair (x, y)", validation)
-        samples = as_samples(validation[0], self.network.sizes[0], "validation x")
-        return samples, self._targets(validation[1], samples, "validation y")
+        net = self.network
+        samples = as_samples(validation[0], net.sizes[0], "validation x")
+        name = "validation y"
+        return samples, net.targets(validation[1], samples.n, self.loss, name, multilabel)
 
     def _evaluate(self) -> dict[str, float]:
         """Return loss and accuracy on the data held out, if there are any."""

@@ -17,6 +17,7 @@ __all__ = [
     "Samples",
     "Targets",
     "all_finite",
+    "as_array",
     "as_finite",
     "as_sample_weight",
     "as_samples",
@@ -26,6 +27,7 @@ __all__ = [
     "check_flag",
     "check_integer",
     "check_number",
+    "check_readable",
 ]
 
 _KINDS = {np.dtype(np.uint8): UINT8, np.dtype(np.float32): FLOAT32, np.dtype(np.float64): FLOAT64}
@@ -116,14 +118,27 @@ def all_finite(array: NDArray[Any]) -> bool:
     return bool(np.isfinite(total) or np.isfinite(array).all())
 
 
+def as_array(name: str, value: Any, expected: str = "an array of numbers") -> NDArray[Any]:
+    """Return what NumPy makes of a value, if that loses nothing."""
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+        raise invalid(name, f"{expected}, none of them masked", "some masked")
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor's, of a kind NumPy has not
+        raise invalid(name, expected, " ".join(str(error).split())) from None
+
+
+def check_readable(name: str, value: Any) -> None:
+    """Refuse an array with masked values, and one that NumPy cannot read; frames are not read."""
+    if hasattr(value, "__array__") and not hasattr(value, "columns"):
+        as_array(name, value)
+
+
 def as_finite(
     name: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike | None = None
 ) -> NDArray[Any]:
     """Return an array of a shape, of numbers that are finite, also in `dtype` if that is given."""
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise invalid(name, f"numbers of shape {shape}", "lists of different lengths") from None
+    array = as_array(name, value, f"numbers of shape {shape}")
     if array.dtype.kind not in "biuf":
         raise invalid(name, f"numbers of shape {shape}", f"dtype {array.dtype}")
     if array.shape != shape:
@@ -184,10 +199,7 @@ def _readable(array: NDArray[Any]) -> NDArray[Any]:
 
 def _as_matrix(name: str, x: Any) -> NDArray[Any]:
     """Return x as a 2-D array of a dtype that the kernels read."""
-    try:
-        array = np.asarray(x)
-    except (TypeError, ValueError) as error:
-        raise invalid(name, "an array of numbers", error) from None
+    array = as_array(name, x)
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
@@ -309,7 +321,7 @@ def _one_hot_labels(values: NDArray[Any]) -> NDArray[np.int64] | None:
 
 def as_targets(
     y: ArrayLike, n: int, outputs: int, activation: str, loss: str, dtype: DTypeLike,
-    name: str = "y",
+    name: str = "y", multilabel: bool | None = None,
 ) -> Targets:  # fmt: skip
     """Return targets for the kernels.
 
@@ -321,11 +333,10 @@ def as_targets(
         Samples of x, and outputs of the network.
     activation, loss : str
         Of the network's output and of the training: they decide whether classes are meant.
+    multilabel : bool or None
+        Whether rows of 0 and 1 tell of each output whether it applies, also where they are one-hot.
     """
-    try:
-        array = np.asarray(y)
-    except (TypeError, ValueError) as error:
-        raise invalid(name, "an array of numbers", error) from None
+    array = as_array(name, y)
     if array.dtype.kind not in "biuf":
         raise invalid(
             name, "numbers: classes from 0, one-hot rows or targets", f"dtype {array.dtype}"
@@ -344,7 +355,11 @@ def as_targets(
     if activation != "identity":
         labels = None
         if array.ndim == 2:
-            labels = _one_hot_labels(array)
+            labels = None if multilabel else _one_hot_labels(array)
+        elif multilabel:
+            raise invalid(
+                name, f"shape (n, {outputs}), as the network is multilabel", f"shape {array.shape}"
+            )
         elif outputs > 1 or np.isin(array, (0, 1)).all():
             with np.errstate(invalid="ignore"):  # what does not fit is another number, and refused
                 labels = array.astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +324,34 @@ def test_targets_are_classes_or_numbers() -> None:
 def test_no_weights_are_an_empty_array() -> None:
     assert as_sample_weight(None, 12).shape == (0,)
     np.testing.assert_array_equal(as_sample_weight([1] * 12, 12), np.ones(12))
+
+
+class Unreadable:
+    """As a tensor in bfloat16: its library refuses, in its own words."""
+
+    shape, ndim = (2, 2), 2
+
+    def __len__(self) -> int:
+        return 2
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
+
+@pytest.mark.parametrize("bad", [Unreadable(), np.ma.masked_equal([[0.0, 1.0], [2.0, 3.0]], 3.0)])
+def test_masks_and_tensors_that_cannot_be_read_are_refused_by_name(bad: Any) -> None:
+    net, x, y = fastmlp.Network([2, 2]), np.eye(2), [0, 1]
+    weight = bad if isinstance(bad, Unreadable) else bad[1]
+    trainer = fastmlp.Trainer(net)
+    for name, call in {
+        "x": lambda: net.predict(bad),
+        "x ": lambda: trainer.fit(bad, y),
+        "y": lambda: trainer.fit(x, bad),
+        "sample_weight": lambda: trainer.fit(x, y, sample_weight=weight),
+        "validation x": lambda: trainer.fit(x, y, validation=(bad, y)),
+        "validation y": lambda: trainer.fit(x, y, validation=(x, bad)),
+        "y ": lambda: net.gradients(x, bad),
+        "weights[0]": lambda: net.weights.__setitem__(0, bad),
+    }.items():
+        with pytest.raises(fastmlp.FastMLPError, match=rf"^{re.escape(name.strip())}: expected"):
+            call()

@@ -29,7 +29,7 @@ from fastmlp.estimators.optimizer import SolverState
 from fastmlp.estimators.stochastic import StochasticFit, TrainingData, check_finite
 from fastmlp.estimators.validation import HeldOut
 from fastmlp.parameters import Parameters
-from fastmlp.validation import Targets, as_samples, check_integer
+from fastmlp.validation import Targets, as_samples, check_integer, check_readable
 
 __all__ = ["BaseMLP"]
 
@@ -165,6 +165,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         y = self._validate_targets(y, incremental)
         weight = sample_weight
         if weight is not None:
+            check_readable("sample_weight", weight)
             weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = self._weighted_by_class(y, weight, incremental)
         if weight is not None and not weight.any():
@@ -207,6 +208,8 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         dtypes: list[Any] = [np.float64, np.float32]
         if self.dtype is not None:  # then bytes need no conversion: the kernels read them
             dtypes.append(np.uint8)
+        for name, value in {"X": X, **y}.items():
+            check_readable(name, value)
         if y:
             y |= {"multi_output": True, "y_numeric": self._numeric_targets}
         return validate_data(self, X, **y, accept_sparse=["csr", "csc"], dtype=dtypes, reset=reset)
@@ -270,6 +273,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         if state is None or not goes_on or not state.fits(self, self._network):
             state = SolverState(self, self._network)
             self._optimizer = state
+        state.follow(self)
         return state
 
     def _batch(self, n: int) -> int:
@@ -296,11 +300,14 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         rows = np.arange(y.shape[0])
         network = self._network
         if X_val is not None:
+            check_readable("X_val", X_val)
             X_val = self._checked_samples(X_val, reset=False)
             if weight_val is not None:
+                check_readable("sample_weight_val", weight_val)
                 weight_val = _check_sample_weight(
                     weight_val, X_val, dtype=np.float64, ensure_non_negative=True
                 )
+            check_readable("y_val", y_val)
             y_val = self._validate_held_out(y_val)
             check_consistent_length(X_val, y_val)
             outputs, _ = self._output_units(y_val)

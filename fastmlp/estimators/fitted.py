@@ -18,9 +18,19 @@ from fastmlp.inference import run_few
 from fastmlp.kernels.layout import ACTIVATION
 from fastmlp.parameters import Parameters
 from fastmlp.passes import forward
-from fastmlp.validation import as_samples
+from fastmlp.validation import as_samples, check_readable
 
 __all__ = ["FittedMLP"]
+
+
+def _same(arrays: list[Any], others: list[Any]) -> bool:
+    """Return whether the arrays are the others themselves."""
+    return len(arrays) == len(others) and all(a is b for a, b in zip(arrays, others, strict=True))
+
+
+def _codes_of(network: Parameters) -> list[int]:
+    codes: list[int] = network.table[:, ACTIVATION].tolist()
+    return codes
 
 
 class FittedMLP(BaseEstimator):
@@ -42,24 +52,26 @@ class FittedMLP(BaseEstimator):
         self.intercepts_ = list(network.biases)
 
     def _current(self) -> Parameters:
-        """Return the network of `coefs_` and `intercepts_`, which may have been replaced."""
+        """Return the network of `coefs_` and `intercepts_`, which may have been replaced.
+
+        Of arrays that are not the network's own a copy is made once, and filled each time: they
+        may change.
+        """
         codes = self._codes(len(self.coefs_) - 1)
+        arrays = [*self.coefs_, *self.intercepts_]
         network: Parameters | None = self.__dict__.get("_network")
-        if network is not None:
-            mine = [*network.weights, *network.biases]
-            theirs = [*self.coefs_, *self.intercepts_]
-            same = len(mine) == len(theirs) and all(
-                a is b for a, b in zip(mine, theirs, strict=True)
-            )
-            if same and codes == network.table[:, ACTIVATION].tolist():
-                return network
-        coefs = [np.asarray(coef) for coef in self.coefs_]
-        units = [coefs[0].shape[0], *(coef.shape[1] for coef in coefs)]
-        dtype = np.dtype(np.float32 if coefs[0].dtype == np.float32 else np.float64)
-        network = Parameters(units, codes, dtype, 1.0)
-        for i, coef in enumerate(coefs):
-            network.weights[i][:] = coef
-            network.biases[i][:] = self.intercepts_[i]
+        own = [] if network is None else [*network.weights, *network.biases]
+        if network is not None and _same(own, arrays) and _codes_of(network) == codes:
+            return network
+        source, network = self.__dict__.get("_copied", ([], None))
+        if network is None or not _same(source, arrays) or _codes_of(network) != codes:
+            coefs = [np.asarray(coef) for coef in self.coefs_]
+            units = [coefs[0].shape[0], *(coef.shape[1] for coef in coefs)]
+            dtype = np.dtype(np.float32 if coefs[0].dtype == np.float32 else np.float64)
+            network = Parameters(units, codes, dtype, 1.0)
+            self._copied = arrays, network
+        for view, array in zip([*network.weights, *network.biases], arrays, strict=True):
+            view[:] = array
         return network
 
     # Prediction.
@@ -67,6 +79,7 @@ class FittedMLP(BaseEstimator):
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the outputs of checked samples, (n, n_outputs)."""
         check_is_fitted(self)
+        check_readable("X", X)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         return self._run(self._current(), X)
 
@@ -100,6 +113,7 @@ class FittedMLP(BaseEstimator):
         (1, 3)
         """
         check_is_fitted(self)
+        check_readable("X", X)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         network = self._current()
         hidden = len(network.sizes) - 2
@@ -191,6 +205,7 @@ class FittedMLP(BaseEstimator):
         """Return what a pickle holds: arrays and numbers, without this machine's padding."""
         state = dict(super().__getstate__())
         network = state.pop("_network", None)
+        state.pop("_copied", None)
         optimizer = state.pop("_optimizer", None)
         if optimizer is not None and optimizer.fits(self, self._current()):
             state["_optimizer"] = optimizer.pack(network)

@@ -60,17 +60,29 @@ class SolverState:
         Now; `adaptive` and `invscaling` change it.
     steps : int
         Updates made.
+    told : (str, float, float)
+        The estimator's learning_rate, learning_rate_init and power_t that `learning_rate` is of.
     first, second : ndarray
         Laid out as the parameters, or empty where the rule keeps none.
     """
 
     def __init__(self, estimator: Any, network: Parameters) -> None:
-        self.learning_rate = float(estimator.learning_rate_init)
-        self.steps = 0
+        self.steps, self.told = 0, ("", 0.0, 0.0)
+        self.follow(estimator)
         adam = estimator.solver == "adam"
         size = network.buffer.size
         self.first = aligned_zeros(size if adam or estimator.momentum else 0, network.dtype)
         self.second = aligned_zeros(size if adam else 0, network.dtype)
+
+    def follow(self, estimator: Any) -> None:
+        """Take a learning rate and schedule that were set since they were last looked at."""
+        base, power = float(estimator.learning_rate_init), float(estimator.power_t)
+        told = estimator.learning_rate, base, power
+        if told != self.told:
+            self.told = told
+            falls = estimator.solver == "sgd" and estimator.learning_rate == "invscaling"
+            before = getattr(estimator, "t_", 0)
+            self.learning_rate = base / (before + 1) ** power if falls and before else base
 
     def fits(self, estimator: Any, network: Parameters) -> bool:
         """Return whether this is the state of such a rule for such a network."""
@@ -100,13 +112,15 @@ class SolverState:
             name: network.unpack_gradients(buffer) if buffer.size else None
             for name, buffer in (("first", self.first), ("second", self.second))
         }
-        return arrays | {"learning_rate": self.learning_rate, "steps": self.steps}
+        numbers = {name: getattr(self, name) for name in ("learning_rate", "steps", "told")}
+        return arrays | numbers
 
     @classmethod
     def unpack(cls, packed: dict[str, Any], network: Parameters) -> SolverState:
         """Return the state that `pack` described."""
         state = cls.__new__(cls)
-        state.learning_rate, state.steps = packed["learning_rate"], packed["steps"]
+        for name in ("learning_rate", "steps", "told"):
+            setattr(state, name, packed[name])
         none = aligned_zeros(0, network.dtype)
         state.first, state.second = (
             none if arrays is None else network.pack_gradients(arrays)
