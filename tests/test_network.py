@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 
 import fastmlp
-from fastmlp import reference
+from fastmlp import kernels, reference
 from fastmlp.buffers import Workspace, aligned_zeros
 from fastmlp.kernels import step
 from fastmlp.kernels.samples import samples_part
@@ -307,6 +307,28 @@ def test_large_logits_do_not_overflow() -> None:
         p = net.predict_proba([[1.0], [-1.0]])
         assert np.isfinite(p).all()
         assert np.isfinite(net.evaluate([[1.0], [-1.0]], [1, 0])["loss"])
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100, 1000])
+def test_probabilities_sum_to_one_however_many_classes(classes: int) -> None:
+    """In inference, alone and in a batch, in training, and in the public kernels."""
+    net = fastmlp.Network([classes, classes], init="zeros")
+    net.weights[0][:] = np.eye(classes)
+    random, worst = np.random.default_rng(0), 0.0
+    for size in (1, 10, 50):
+        logits = random.uniform(-size, size, (64, classes)).astype("float32")
+        public, dense = np.empty((2, *logits.shape), "float32")
+        kernels.softmax(logits, public)
+        kernels.dense_softmax(logits, net.weights[0], net.biases[0], dense)
+        alone = np.concatenate([net.predict_proba(row[None]) for row in logits])
+        for found in (net.predict_proba(logits), alone, public, dense):
+            worst = max(worst, float(np.abs(found.sum(axis=1, dtype=float) - 1).max()))
+        shares = random.dirichlet(np.ones(classes), len(logits))
+        for row, share in zip(logits, shares, strict=True):
+            for target in (np.zeros(1, int), share[None]):
+                _, (biases,) = net.gradients(row[None], target)  # p - t
+                worst = max(worst, abs(float(biases.sum(dtype=float))))
+    assert worst <= 3e-7
 
 
 # --- forms of data --------------------------------------------------------------------------------

@@ -234,11 +234,14 @@ def shift_row(row: Array, outputs: int) -> None:
 
 @device
 def normalise_row(row: Array, outputs: int) -> None:
-    """Divide the first `outputs` elements of a row by their sum."""
-    total = row.dtype.type(0)
+    """Divide the first `outputs` elements of a row by their sum, which is float64's.
+
+    A sum of a thousand in float32 is off by 2e-6, and so are then all elements together.
+    """
+    total = 0.0
     for j in range(outputs):
-        total += row[j]
-    scale = row.dtype.type(1) / total
+        total += float(row[j])
+    scale = row.dtype.type(1.0 / total)
     for j in range(outputs):
         row[j] *= scale
 

@@ -173,13 +173,15 @@ def loss_row(
             delta[j] = factor * row[j]
         delta[label] = factor * (row[label] - one)
     elif activation == SOFTMAX and loss == CROSS_ENTROPY:
-        mass = picked = zero
+        mass = picked = 0.0  # float64: see `normalise_row`
         for j in range(outputs):
-            mass += targets[sample, j]
-            picked += targets[sample, j] * delta[j]
-        value = -float(picked) - float(mass) * math.log(row[best])
+            t = float(targets[sample, j])
+            mass += t
+            picked += t * float(delta[j])
+        value = -picked - mass * math.log(row[best])
+        whole = real(mass)
         for j in range(outputs):
-            delta[j] = factor * (mass * row[j] - targets[sample, j])
+            delta[j] = factor * (whole * row[j] - targets[sample, j])
     elif loss == CROSS_ENTROPY:
         for j in range(outputs):
             t = real(coded_target(label, outputs, j)) if coded else targets[sample, j]
