@@ -195,8 +195,11 @@ class KernelCache(FunctionCache):
 
     @classmethod
     def attach(cls, dispatcher: Any, variant: str) -> None:
-        """Give a dispatcher this cache; twins of one function are told apart by `variant`."""
-        if cache_folder() is not None:
+        """Give a dispatcher this cache; twins of one function are told apart by `variant`.
+
+        Numba can store no code that nothing was optimised in: it has addresses of this process.
+        """
+        if cache_folder() is not None and numba.config.OPT != 0:
             dispatcher._cache = cls(dispatcher.py_func, variant)
 
     def __init__(self, py_func: Any, variant: str) -> None:

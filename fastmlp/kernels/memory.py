@@ -83,7 +83,10 @@ def _attribute(name: str) -> Any:
     @intrinsic
     def attribute(typing: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            builder.function.attributes.add(name)
+            attributes = builder.function.attributes
+            if name == "alwaysinline":  # debugging forbids it where it can, and here it cannot
+                attributes.difference_update({"noinline", "optnone"})
+            attributes.add(name)
             return context.get_dummy_value()
 
         return types.void(), generate

@@ -4,7 +4,8 @@ One run in a process uses the parallel kernels at a time; another that starts me
 Python thread, runs its serial twin, which gives the same bits. That rules out what the layers do
 when entered twice: Numba's own `workqueue` aborts the process, OpenMP takes more threads than there
 are cores. After a fork of a process whose thread pool was running, the child is serial: GNU OpenMP
-would kill it. All is serial where the layer that was asked for cannot be loaded.
+would kill it. All is serial where the layer that was asked for cannot be loaded, and where bounds
+are checked: Numba loses what a parallel loop raises, and who waits for that part waits for ever.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def is_serial() -> bool:
-    """Return whether there are no threads: after such a fork, or without a threading layer."""
-    return _forked or _unavailable
+    """Return whether all is done by one thread, for one of the reasons above."""
+    return _forked or _unavailable or bool(numba.config.BOUNDSCHECK)
 
 
 def is_unavailable() -> bool:

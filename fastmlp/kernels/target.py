@@ -232,6 +232,8 @@ def by_dtype(float32: Callable[..., Any], float64: Callable[..., Any]) -> Any:
         def double(x: Any) -> Any:
             return float64(x)
 
+        # Numba names machine code by it; under one name, cached files would run each other's.
+        single.__qualname__ = double.__qualname__ = chosen.__name__
         return single if x == numba.types.float32 else double
 
     return chosen

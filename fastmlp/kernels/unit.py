@@ -55,10 +55,17 @@ class Unit:
         name = compiled.fndesc.llvm_func_name
         return int(compiled.library.get_pointer_to_function(name))
 
+    @np.errstate(all="ignore")  # machine code does not warn either
+    def _interpret(self, address: int, arguments: tuple[Any, ...]) -> None:
+        self._interpreted[address](*arguments)
+
     def _make_call(self) -> Any:
-        """Return `call(address, arguments)` for compiled code; `arguments` is a tuple."""
+        """Return `call(address, arguments)` for compiled code; `arguments` is a tuple.
+
+        What the function raises, the caller raises.
+        """
         if numba.config.DISABLE_JIT:
-            return lambda address, arguments: self._interpreted[address](*arguments)
+            return self._interpret
         expected = self.arguments
         kinds = (types.NumberClass(types.float32), *expected)  # any dtype: an empty argument
 
@@ -68,16 +75,15 @@ class Unit:
                 raise numba.TypingError(f"a unit cannot take {arguments.types}")
 
             def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-                values = cgutils.unpack_tuple(builder, args[1])
-                packer = context.get_arg_packer(kinds)
-                packed = packer.as_arguments(builder, [context.get_dummy_value(), *values])
-                kind = context.call_conv.get_function_type(types.none, kinds)
+                values = [context.get_dummy_value(), *cgutils.unpack_tuple(builder, args[1])]
+                convention = context.call_conv
+                kind = convention.get_function_type(types.none, kinds)
                 function = builder.inttoptr(args[0], kind.as_pointer())
-                result = cgutils.alloca_once(builder, kind.args[0].pointee)
-                error = cgutils.alloca_once(builder, kind.args[1].pointee)
                 before = emit_flush(builder)
-                builder.call(function, [result, error, *packed])
+                status, _ = convention.call_function(builder, function, types.none, kinds, values)
                 emit_restore(builder, before)
+                with cgutils.if_unlikely(builder, status.is_error):
+                    convention.return_status_propagate(builder, status)
                 return context.get_dummy_value()
 
             return types.void(types.int64, arguments), generate
