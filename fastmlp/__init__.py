@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.optimizers import SGD, Adam, AdamW
     from fastmlp.racing import Race, race
+    from fastmlp.tables import TableEncoder
     from fastmlp.training import Trainer
 
 _HOME = {
@@ -45,6 +46,7 @@ _HOME = {
     "Network": "fastmlp.network",
     "Race": "fastmlp.racing",
     "SGD": "fastmlp.optimizers",
+    "TableEncoder": "fastmlp.tables",
     "Trainer": "fastmlp.training",
     "race": "fastmlp.racing",
 }
@@ -63,6 +65,7 @@ __all__ = [
     "NearestMean",
     "Network",
     "Race",
+    "TableEncoder",
     "Trainer",
     "__version__",
     "datasets",

@@ -26,7 +26,7 @@ from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_parts
 from fastmlp.npz import read_npy, read_npz
 from fastmlp.output import check_path
-from fastmlp.tables import TABLES, read_columns, read_target
+from fastmlp.tables.reading import TABLES, read_columns, read_target
 
 __all__ = ["load_file", "load_inputs", "load_named"]
 

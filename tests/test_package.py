@@ -30,6 +30,7 @@ NAMES = [
     "NearestMean",
     "Network",
     "Race",
+    "TableEncoder",
     "Trainer",
     "__version__",
     "datasets",
