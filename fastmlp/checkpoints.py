@@ -22,6 +22,7 @@ from fastmlp.history import COLUMNS
 from fastmlp.network import Network
 from fastmlp.optimizers import State
 from fastmlp.output import OutputError, check_writable
+from fastmlp.passes import updates_of
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.progress import Progress
 from fastmlp.validation import check_flag
@@ -178,7 +179,7 @@ def read_checkpoint(
         raise DataError(f"{name}: expected a whole checkpoint, got {error!r}") from None
     network.buffer[:] = parameters
     network.multilabel = multilabel
-    state.restore((*moments, found["steps_before"] + len(found["records"])))
+    state.restore((*moments, found["steps_before"] + updates_of(found["records"])))
     for key, column in columns.items():
         getattr(progress.history, key)[:] = column
     for key, value in found.items():

@@ -14,7 +14,7 @@ from fastmlp.errors import DivergenceError, DivergenceWarning
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import State
-from fastmlp.passes import TrainingPass
+from fastmlp.passes import TrainingPass, updates_of
 
 __all__ = ["KEPT", "Start", "diverged", "rewind", "warn_if_exploded", "warn_if_overflown"]
 
@@ -51,21 +51,21 @@ def rewind(
     """Go back to the last parameters that gave a finite loss.
 
     Returns the step whose loss was not finite, and how many updates of the epoch before were
-    undone: the last one, where it spoilt the first step of this epoch. `check` is called
-    again and again; where it raises, all is as at the beginning of this epoch.
+    undone: the last one, where it spoilt the first update of this epoch. `starts` are of epochs
+    that made one, but for the last. `check` is called again and again; where it raises, all is as
+    at the beginning of this epoch.
     """
     now = starts[-1]
     ended = run.position == len(run.order)
     bad = len(run.records) if ended else run.position // run.batch
-    undone = 0
-    if bad > len(now.records):
-        good, steps = now, bad - 1
-    elif len(starts) > 1:
-        good, steps, undone = starts[-2], len(run.records) - 1, 1
-    else:
-        good, steps = now, bad
+    good, steps, undone = now, run.last_update(now.order, bad), 0
+    if steps < len(now.records):
+        steps = bad
+        if len(starts) > 1:
+            good, undone = starts[-2], 1
+            steps = run.last_update(good.order, len(run.records))
     good.take(run, network, state)
-    goal, before = steps * run.batch, state.steps - len(good.records)
+    goal, before = steps * run.batch, state.steps - updates_of(good.records)
     try:
         while run.position < goal:
             check()

@@ -25,7 +25,7 @@ from fastmlp.validation import (
     check_number,
 )
 
-__all__ = ["LOSSES", "Differentiable"]
+__all__ = ["LOSSES", "Differentiable", "Weightless"]
 
 # A loss's code, and the outputs it makes sense with.
 LOSSES = {
@@ -38,6 +38,10 @@ LOSSES = {
 # is seen between two.
 _SHARED = 1 << 24
 _CALL = 1 << 28
+
+
+class Weightless(tuple[list[NDArray[Any]], list[NDArray[Any]]]):
+    """Zeros in the place of the gradients of samples that all have weight 0: no step is made."""
 
 
 class Differentiable(Parameters):
@@ -122,7 +126,9 @@ class Differentiable(Parameters):
         Returns
         -------
         (list of (n_in, n_out), list of (n_out,))
-            With respect to the weights and to the biases.
+            With respect to the weights and to the biases. Where all sample weights are 0 there is
+            no mean: these are zeros, l2 or not, and `step` of an optimizer, given them as they
+            are, does nothing.
 
         Raises
         ------
@@ -137,7 +143,9 @@ class Differentiable(Parameters):
         >>> biases[0].tolist()
         [-0.5, 0.5]
         """
-        return self.unpack_gradients(self._gradient_buffer(x, y, loss, sample_weight, l2)[1])
+        value, packed = self._gradient_buffer(x, y, loss, sample_weight, l2, some=False)
+        found = self.unpack_gradients(packed)
+        return Weightless(found) if math.isnan(value) else found
 
     def per_sample_gradients(
         self, x: Any, y: ArrayLike, loss: str | None = None
@@ -206,18 +214,22 @@ class Differentiable(Parameters):
         return weights, biases
 
     def _gradient_buffer(
-        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float
-    ) -> tuple[float, NDArray[Any]]:
+        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float,
+        some: bool = True,
+    ) -> tuple[float, NDArray[Any]]:  # fmt: skip
+        """Return the loss and its gradient; NaN and zeros if weights are all 0 and may be."""
         name, code = self.loss_code(loss)
         rule = Rule(l2=check_number("l2", l2))
         samples = as_samples(x, self.sizes[0])
         targets = self.targets(y, samples.n, name)
-        weight = as_sample_weight(sample_weight, samples.n)
+        weight = as_sample_weight(sample_weight, samples.n, some)
         run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
         run.begin(np.arange(samples.n))
         finite = run.advance(samples.n)
         run.close()
         summed, _, total = run.records[0].tolist()
+        if finite and total == 0.0:
+            return math.nan, run.gradient
         if finite and l2:
             with np.errstate(all="ignore"):  # what is not finite is refused below
                 for start, biases, _ in self.layer_bounds():

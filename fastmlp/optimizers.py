@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.buffers import aligned_zeros
 from fastmlp.errors import invalid, invalid_type
+from fastmlp.gradients import Weightless
 from fastmlp.kernels import updates
 from fastmlp.kernels.whole import update_network
 from fastmlp.network import Network
@@ -138,7 +139,8 @@ class Optimizer:
         net : Network
             Its weights and biases are changed in place.
         gradients : (list of (n_in, n_out), list of (n_out,))
-            As `net.gradients` returns them.
+            As `net.gradients` returns them. Where it was given sample weights that are all 0,
+            what it returns is no step, not even for a momentum; other gradients that are 0 are.
 
         Examples
         --------
@@ -155,6 +157,8 @@ class Optimizer:
             raise invalid_type("net", "a fastmlp.Network", net)
         packed = net.pack_gradients(gradients)
         *rates, weight_decay = self.rates()
+        if isinstance(gradients, Weightless):
+            return
         state = self.state(net)
         state.steps += 1
         update_network(

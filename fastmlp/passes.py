@@ -32,7 +32,7 @@ from fastmlp.parameters import Parameters
 from fastmlp.threads import Pace, granted, wanted
 from fastmlp.validation import Samples, Targets
 
-__all__ = ["Rule", "TrainingPass", "forward"]
+__all__ = ["Rule", "TrainingPass", "forward", "updates_of"]
 
 _NO_ROWS = np.zeros(0, np.int64)
 _NO_RATES = np.zeros(0)
@@ -159,6 +159,11 @@ def _rates(
     return np.array(numbers if constants is None else [*numbers, *constants])
 
 
+def updates_of(records: NDArray[np.float64]) -> int:
+    """Return how many of these steps made an update: those with a sample whose weight is not 0."""
+    return int(np.count_nonzero(records[:, layout.WEIGHT]))
+
+
 def _settings(
     rule: Rule, loss: int, batch: int, block: int, space: Workspace, entries: Entries
 ) -> NDArray[np.int64]:
@@ -218,7 +223,7 @@ class TrainingPass:
         self._compiled: set[int] = set()
         self.seconds = 0.0
         self._chunk = max(1, int(_FIRST_CHUNK / parameters.operations(1)))
-        self._owner = samples.owner
+        self._owner, self._weight = samples.owner, weight
         self._space = parameters.borrow_workspace(self.block)
         self._entries = entries_for(
             parameters, samples, density, self.block, self._space.capacity, most
@@ -233,7 +238,7 @@ class TrainingPass:
         state_1, state_2 = states or (none, none)
         blocks = sum(-(-int(n) // SQUARES_ROWS) for n in parameters.table[:, layout.INPUTS])
         self._rates, self._schedule = _rates(rule, parameters, constants), _NO_RATES
-        self._progress = np.zeros(1, np.int64)
+        self._progress = np.zeros(layout.PROGRESS, np.int64)
         self._settings = _settings(rule, loss, batch, self.block, self._space, self._entries)
         self._settings[layout.LEARN], self._settings[layout.SCRATCH] = 1, scratch
         self._frame = Frame(
@@ -265,10 +270,10 @@ class TrainingPass:
         `learning_rate` replaces the rule's: a number, or one for each step. `seed` is of dropout.
         """
         self._hold_epoch(order)
-        self._progress[0] = 0
+        self._progress[:] = 0
         if done is not None:
             self.records[: len(done)] = done
-            self._progress[0] = min(len(done) * self.batch, len(order))
+            self._progress[:] = min(len(done) * self.batch, len(order)), updates_of(done)
         self._settings[layout.SEED] = seed
         schedule = learning_rate if isinstance(learning_rate, np.ndarray) else _NO_RATES
         if learning_rate is not None and schedule is _NO_RATES:
@@ -289,7 +294,20 @@ class TrainingPass:
     @property
     def position(self) -> int:
         """Samples of the epoch that are done."""
-        return int(self._progress[0])
+        return int(self._progress[layout.POSITION])
+
+    @property
+    def updates(self) -> int:
+        """Updates made in the epoch: steps but for those whose samples all have weight 0."""
+        return int(self._progress[layout.UPDATES])
+
+    def last_update(self, order: NDArray[np.int64], end: int) -> int:
+        """Return the last step before `end` that makes an update in an epoch; -1 if none does."""
+        for index in range(end - 1, -1, -1):
+            rows = order[index * self.batch : (index + 1) * self.batch]
+            if len(self._weight) == 0 or self._weight[rows].any():
+                return index
+        return -1
 
     @property
     def finished_steps(self) -> int:
@@ -336,9 +354,9 @@ class TrainingPass:
     def drop_step(self) -> None:
         """Go back to the beginning of a step that is under way: nothing of it was applied."""
         if self.position < len(self.order):
-            self._progress[0] = self.finished_steps * self.batch
+            self._progress[layout.POSITION] = self.finished_steps * self.batch
 
     def close(self) -> None:
         """Give the buffers back and let go of the data; the figures stay."""
         self.parameters.return_workspace(self._space)
-        del self._frame, self._owner, self._entries
+        del self._frame, self._owner, self._entries, self._weight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -108,24 +109,27 @@ class Progress:
     def record(
         self, run: TrainingPass, coded: bool, by_step: bool, held_out: dict[str, float]
     ) -> None:
-        """Write the finished steps of the epoch to the history, as one row or one each.
+        """Write the finished steps of the epoch to the history, as one row or one an update.
 
         `coded` tells whether targets are classes; the last row gets what was found on the data
         `held_out`.
         """
         done = run.finished_steps
-        if done == 0:
+        updates = np.flatnonzero(run.records[:done, WEIGHT])
+        if len(updates) == 0:
             return
         if self.first_loss is None:
-            self.first_loss = means(run.records[:1], coded)[0]
-        ends = range(1, done + 1) if by_step else (done,)
+            self.first_loss = means(run.records[: updates[0] + 1], coded)[0]
+        # Batches that made no update have no row of their own: they are in that of the last one.
+        ends = [*updates[1:].tolist(), done] if by_step else [done]
         steps, times = zip(*self.marks, strict=True)
-        for last, seconds in zip(ends, np.interp(ends, steps, times).tolist(), strict=True):
-            loss, accuracy = means(run.records[last - 1 if by_step else 0 : last], coded)
+        seconds = np.interp(ends, steps, times).tolist()
+        for i, (first, last) in enumerate(pairwise([0, *ends])):
+            loss, accuracy = means(run.records[first:last], coded)
             self.history.record(
                 epochs=self.epochs + min(last * run.batch, self.n_samples) / self.n_samples,
-                steps=self.steps_before + last,
-                seconds=seconds,
+                steps=self.steps_before + len(updates) - len(ends) + i + 1,
+                seconds=seconds[i],
                 loss=loss,
                 accuracy=accuracy,
                 **{f"validation_{name}": value for name, value in held_out.items() if last == done},

@@ -370,7 +370,7 @@ def train(
     batch_size : rows in a step, fewer in the last step of an epoch if need be; None takes them all
     order : row numbers in the order they are taken: (n,) for every epoch, or (epochs, n)
 
-    The other arguments are those of `loss_and_gradients`.
+    The rest is as for `loss_and_gradients`. A batch whose sample weights are all 0 is no step.
     """
     x, y = np.asarray(x), np.asarray(y)
     s = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight)
@@ -382,6 +382,7 @@ def train(
     orders = np.broadcast_to(np.asarray(order), (epochs, np.shape(order)[-1]))
     size = batch_size or orders.shape[1]
     batches = [rows[i : i + size] for rows in orders for i in range(0, len(rows), size)]
+    batches = [rows for rows in batches if s[rows].any()]
     losses = []
 
     for step, rows in enumerate(batches, start=1):

@@ -16,7 +16,7 @@ from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import Optimizer
 from fastmlp.output import check_path
-from fastmlp.passes import TrainingPass
+from fastmlp.passes import TrainingPass, updates_of
 from fastmlp.progress import Progress, means
 from fastmlp.validation import check_integer, check_number
 
@@ -72,9 +72,10 @@ class Resumable:
     @property
     def steps(self) -> int:
         """Updates so far, in all calls of `fit`."""
-        progress = self._progress
+        progress, run = self._progress, self._run
         if progress.under_way:
-            return progress.steps_before + len(self._done())
+            done = updates_of(progress.records) if run is None else run.updates
+            return progress.steps_before + done
         state = self.optimizer.known_state(self.network)
         return 0 if state is None else state.steps
 
@@ -93,12 +94,16 @@ class Resumable:
         """Share of right answers in the finished steps of the current epoch; NaN if unknown."""
         return means(self._done(), self._coded)[1]
 
+    @property
+    def _run(self) -> TrainingPass | None:
+        """The pass through the current epoch, if there is one."""
+        run = self._pass
+        return None if run is None or len(run.order) == 0 else run
+
     def _done(self) -> NDArray[np.float64]:
         """Return the sums of the finished steps of the current epoch."""
-        run = self._pass
-        if run is None or len(run.order) == 0:
-            return self._progress.records
-        return run.records[: run.finished_steps]
+        run = self._run
+        return self._progress.records if run is None else run.records[: run.finished_steps]
 
     def resume(self, path: str | os.PathLike[str] | None = None) -> bool:
         """Take the training from a checkpoint; the next `fit` is the one it was written in.

@@ -187,6 +187,8 @@ class Trainer(Resumable):
             and a warning at the end.
         sample_weight : array-like of shape (n,) or None
             Weights of the samples in the loss; a batch's sum is divided by the sum of its weights.
+            A batch whose weights are all 0 is no step: it changes nothing, and its samples count
+            in the epoch alone.
         max_seconds : float or None
             Stop when so much time was spent on training, in the middle of an epoch if need be.
         callbacks : iterable of objects
@@ -302,12 +304,11 @@ class Trainer(Resumable):
     ) -> bool:
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
         progress, state = self._progress, self._state
-        self._starts = [
-            *self._starts[-1:],
-            Start(self.network.buffer.copy(), state.copy(), order, progress.records, rate),
-        ]
+        start = Start(self.network.buffer.copy(), state.copy(), order, progress.records, rate)
+        idle = self._starts != [] and self._starts[-1].remembered[2] == state.steps
+        self._starts = [*(self._starts[:-1] if idle else self._starts[-1:]), start]
         run.begin(order, progress.records, rate)
-        start = progress.seconds - run.seconds
+        before = progress.seconds - run.seconds
         stop = False
         held_out: dict[str, float] | None = None
         try:
@@ -315,15 +316,16 @@ class Trainer(Resumable):
                 goal = len(order)
                 if observers.wants("on_step_end"):
                     goal = (run.position // run.batch + 1) * run.batch
+                updates = run.updates
                 if not run.advance_a_while(goal, progress.steps_before):
                     self._diverge(run)
-                progress.seconds = start + run.seconds
+                progress.seconds = before + run.seconds
                 progress.marks.append((run.finished_steps, progress.seconds))
                 stop = progress.seconds >= self._budget
                 if self._checkpoints.due() and run.position < len(order):
                     self._checkpoints.write(*self._kept_things())
                 self._interrupt.check()
-                if run.position % run.batch == 0 or run.position == len(order):
+                if run.updates > updates:
                     stop |= self._tell(observers, "on_step_end")
                 stop |= self._tell(observers, "on_chunk_end")
             if not all_finite(self.network.buffer):
@@ -333,7 +335,7 @@ class Trainer(Resumable):
         finally:
             # Also after Ctrl-C: what the finished steps did stands, and is in the history.
             run.drop_step()
-            state.steps = progress.steps_before + run.finished_steps
+            state.steps = progress.steps_before + run.updates
             self.optimizer.state(self.network).steps = state.steps  # a callback set the momentum
             progress.record(run, self._coded, self._by_step, held_out or {})
             if held_out is not None:

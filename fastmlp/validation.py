@@ -382,13 +382,17 @@ def as_targets(
     return Targets(no_labels, values, False)
 
 
-def as_sample_weight(weight: ArrayLike | None, n: int) -> NDArray[np.float64]:
-    """Return weights for the kernels, (n,) or (0,) for None: finite, not negative, not all zero."""
+def as_sample_weight(weight: ArrayLike | None, n: int, some: bool = True) -> NDArray[np.float64]:
+    """Return weights for the kernels, (n,) or (0,) for None: finite, not negative.
+
+    `some` tells whether one has to be above 0.
+    """
     if weight is None:
         return np.zeros(0)
     array = as_finite("sample_weight", weight, (n,), np.float64).astype(np.float64)
-    if (array < 0).any() or not array.any():
-        raise invalid("sample_weight", "no negative number and one that is positive", "others")
+    if (array < 0).any() or (some and not array.any()):
+        expected = "no negative number and one that is positive" if some else "no negative number"
+        raise invalid("sample_weight", expected, "others")
     with np.errstate(over="ignore"):
         total = array.sum()
     if not np.isfinite(total):

@@ -201,7 +201,7 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
         state = self._solver_state(incremental)
         return StochasticFit(
             self, network, state, data, held_out, self._batch(len(rows)), epochs,
-            0 if incremental else state.steps, random, threads, observers,
+            0 if incremental else state.batches, random, threads, observers,
         )  # fmt: skip
 
     def _checked_samples(self, X: Any, reset: bool, **y: Any) -> Any:
@@ -314,6 +314,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
             if outputs != self.n_outputs_:
                 raise invalid("y_val", f"{self.n_outputs_} outputs, as y has", outputs)
             weight_val = self._weighted_as_before(y_val, weight_val)
+            if weight_val is not None and not weight_val.any():
+                expected = "some above 0, with class weights in them"
+                raise invalid("sample_weight_val", expected, "all 0")
         elif self.early_stopping and self.solver != "lbfgs":
             rows, held = train_test_split(
                 rows, random_state=random, test_size=self.validation_fraction,
@@ -326,6 +329,9 @@ class BaseMLP(CallbackSupportMixin, FittedMLP):
                 )
             X_val, y_val = X[held], y[held]
             weight_val = None if weight is None else weight[held]
+            if weight is not None and not (weight[rows].any() and weight[held].any()):
+                expected = "some above 0 for training and for validation"
+                raise invalid("sample_weight", expected, "all 0 in one of them, as they were split")
         else:
             return rows, None
         return rows, HeldOut(

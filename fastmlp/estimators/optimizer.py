@@ -38,6 +38,9 @@ def one_cycle(progress: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(progress < _WARM_UP, rise, fall)
 
 
+# What a solver remembers besides its arrays.
+_NUMBERS = ("learning_rate", "steps", "batches", "told")
+
 _SCHEDULES = {"cosine": cosine, "one_cycle": one_cycle}
 
 
@@ -58,8 +61,9 @@ class SolverState:
     ----------
     learning_rate : float
         Now; `adaptive` and `invscaling` change it.
-    steps : int
-        Updates made.
+    steps, batches : int
+        Updates made; and batches taken, by which a schedule goes: one whose samples all have
+        weight 0 has its place there, and makes no update.
     told : (str, float, float)
         The estimator's learning_rate, learning_rate_init and power_t that `learning_rate` is of.
     first, second : ndarray
@@ -67,7 +71,7 @@ class SolverState:
     """
 
     def __init__(self, estimator: Any, network: Parameters) -> None:
-        self.steps, self.told = 0, ("", 0.0, 0.0)
+        self.steps, self.batches, self.told = 0, 0, ("", 0.0, 0.0)
         self.follow(estimator)
         adam = estimator.solver == "adam"
         size = network.buffer.size
@@ -112,14 +116,13 @@ class SolverState:
             name: network.unpack_gradients(buffer) if buffer.size else None
             for name, buffer in (("first", self.first), ("second", self.second))
         }
-        numbers = {name: getattr(self, name) for name in ("learning_rate", "steps", "told")}
-        return arrays | numbers
+        return arrays | {name: getattr(self, name) for name in _NUMBERS}
 
     @classmethod
     def unpack(cls, packed: dict[str, Any], network: Parameters) -> SolverState:
         """Return the state that `pack` described."""
         state = cls.__new__(cls)
-        for name in ("learning_rate", "steps", "told"):
+        for name in _NUMBERS:
             setattr(state, name, packed[name])
         none = aligned_zeros(0, network.dtype)
         state.first, state.second = (

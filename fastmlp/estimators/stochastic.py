@@ -65,7 +65,7 @@ class StochasticFit:
     epochs : int
         At most.
     before : int
-        Updates that `state` counts but a schedule over the epochs does not.
+        Batches that `state` counts but a schedule over the epochs does not.
     random : numpy RandomState
         Of the shuffling.
     threads : int or None
@@ -143,16 +143,17 @@ class StochasticFit:
         if estimator.shuffle:
             self.order = self.order[self.random.permutation(self.n)]
         rates = scheduled_rates(
-            estimator.learning_rate, estimator.learning_rate_init, state.steps - self.before,
+            estimator.learning_rate, estimator.learning_rate_init, state.batches - self.before,
             self.steps, max(self.epochs, estimator.max_iter) * self.steps,
         )  # fmt: skip
         now = state.learning_rate if rates is None else rates
-        run.begin(self.order, learning_rate=now, seed=self._seed + state.steps)
+        run.begin(self.order, learning_rate=now, seed=self._seed + state.batches)
         try:
             finite = self._advance(interrupt)
         finally:
             run.drop_step()
-            state.steps += run.finished_steps
+            state.steps += run.updates
+            state.batches += run.finished_steps
         if rates is not None:
             state.learning_rate = float(rates[max(run.finished_steps - 1, 0)])
         held_out = math.nan, math.nan
@@ -171,28 +172,28 @@ class StochasticFit:
         by_step = observers.wants("on_step_end")
         while run.position < self.n:
             interrupt.check()
-            steps = run.finished_steps
+            updates = run.updates
             goal = (run.position // self.batch + 1) * self.batch if by_step else self.n
             if not run.advance_a_while(goal, self.state.steps):
                 return False
-            if run.finished_steps > steps:
+            if run.updates > updates:
                 stop |= observers.tell("on_step_end", interrupt)
             stop |= observers.tell("on_chunk_end", interrupt)
             stop |= time.perf_counter() > self._deadline
-            if stop and run.finished_steps > 0:
+            if stop and run.updates > 0:
                 self.ended = True
                 break
         return True
 
     def _mean_loss(self) -> float:
-        """Return the mean loss over the samples of the epoch's steps, each as its batch saw it."""
+        """Return the mean loss over the samples of the epoch's updates, as their batches saw it."""
         records = self.run.records[: self.run.finished_steps]
-        sums = records[:, LOSS_SUM]
+        sums, weights, sizes = records[:, LOSS_SUM], records[:, WEIGHT], self._sizes[: len(records)]
         if self.weighted:
-            # A batch whose samples all have weight 0 has no loss, and made no update.
-            weights = records[:, WEIGHT]
-            sums = sums * self._sizes[: len(sums)] / np.where(weights > 0.0, weights, np.inf)
-        return float(sums.sum()) / max(self.run.position, 1)
+            moved = weights > 0.0  # the others have no loss
+            sizes = sizes[moved]
+            sums = sums[moved] * sizes / weights[moved]
+        return float(sums.sum()) / max(int(sizes.sum()), 1)
 
     def _record(self, loss: float, held_out_loss: float, score: float) -> None:
         estimator, monitor = self.estimator, self.monitor

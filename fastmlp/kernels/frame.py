@@ -56,7 +56,7 @@ ORDER: Final = 23  # the epoch's samples in their order, or empty for all as the
 SETTINGS: Final = 24  # see `layout`
 RATES: Final = 25
 OUT: Final = 26  # (n, outputs), written, or empty
-PROGRESS: Final = 27  # (1,): samples of the epoch that are done
+PROGRESS: Final = 27  # see `layout`
 BARRIER: Final = 28  # where threads wait for one another; see `barrier`
 
 # What each holds; None is the compute dtype.

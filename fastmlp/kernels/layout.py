@@ -120,6 +120,11 @@ CORRECT: Final = 1
 WEIGHT: Final = 2
 PENALTY: Final = 3  # Σ w², only of `running`
 
+# Fields of `progress`, int64, of an epoch.
+POSITION: Final = 0  # samples that are done
+UPDATES: Final = 1  # updates that these made
+PROGRESS: Final = 2
+
 
 class Sizes:
     """How many elements the buffers of a layout need."""

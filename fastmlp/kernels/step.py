@@ -7,8 +7,9 @@ follows by samples, weights; and three where zeros are skipped, since there the 
 gathered while weights are updated. All are cut by output element, so an element is computed by one
 thread, in one order, whatever the number of threads.
 
-A batch larger than a block accumulates its gradient over blocks; the last applies it. `position`,
-the number of samples of the epoch that are done, is all the state a run needs to go on.
+A batch larger than a block accumulates its gradient over blocks; the last applies it. A batch whose
+sample weights are all 0 makes no update. `position`, the number of samples of the epoch that are
+done, and how many updates they made are all the state a run needs to go on.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ from fastmlp.kernels.layout import (
     NO_LOSS,
     PARTS,
     PENALTY,
+    POSITION,
     REST,
     RULE,
     SKIPS,
     TRANSPOSE,
     UPDATE_WEIGHTS,
+    UPDATES,
     WEIGHT,
 )
 from fastmlp.kernels.samples import samples_part
@@ -98,7 +101,7 @@ def train_part(
     sample_weight = vector(frame, field.SAMPLE_WEIGHT, np.float64)
     barrier = vector(frame, field.BARRIER, np.int64)
     batch, block, rule, l2 = settings[BATCH], settings[BLOCK], settings[RULE], rates[L2]
-    position, goal = progress[0], parts
+    position, updates, goal = progress[POSITION], progress[UPDATES], parts
     loss, correct, penalty = running[LOSS_SUM], running[CORRECT], running[PENALTY]
     total, rate, step_l2 = running[WEIGHT], 0.0, 0.0
     # Where entries, or the columns of the first layer, are shared, threads wait for one another.
@@ -121,14 +124,16 @@ def train_part(
         if starts and phase != REST and phase != UPDATE_WEIGHTS:
             loss = correct = penalty = 0.0
             total = batch_weight(order, first, last, sample_weight)
-        penalised = np.int64(starts and l2 != 0.0)
+        moves = total > 0.0
+        penalised = np.int64(starts and l2 != 0.0 and moves)
         # What is done to samples. The update needs the inputs of a block, but not its entries as
         # they were gathered: there the next block's are gathered meanwhile.
         doing, at, end = phase, position, rows
         if phase == UPDATE_WEIGHTS:
-            _update_weights(
-                weights_address, (frame, phase, rows, starts, ends, rate, step_l2, part, parts)
-            )
+            if moves:
+                _update_weights(
+                    weights_address, (frame, phase, rows, starts, ends, rate, step_l2, part, parts)
+                )
             doing, at = np.int64(GATHER), position + rows
             end = min(at + block, at // batch * batch + batch, order.shape[0]) - at
             if not skips or in_one or at >= stop:
@@ -143,6 +148,7 @@ def train_part(
         if phase == UPDATE_WEIGHTS:
             phase = np.int64(ALL if in_one else FIRST_LAYER if skips else GATHER)
             position += rows
+            updates += np.int64(ends and moves)
             if part == 0:
                 if ends:
                     index = first // batch
@@ -151,7 +157,7 @@ def train_part(
                     records[index, WEIGHT] = total
                 running[LOSS_SUM], running[CORRECT] = loss, correct
                 running[PENALTY], running[WEIGHT] = penalty, total
-                progress[0] = position
+                progress[POSITION], progress[UPDATES] = position, updates
         elif phase in (ALL, REST):
             for r in range(rows):
                 loss += results[r, LOSS_SUM]
@@ -165,9 +171,9 @@ def train_part(
                 rates[LEARNING_RATE] = schedule[first // batch]
             rate = rates[LEARNING_RATE]
             if rule == ADAM:
-                count = steps_before + first // batch + 1
+                count = steps_before + updates + 1
                 rate = adam_rate(rate, rates[BETA_1], rates[BETA_2], count)
-            step_l2 = l2 / total if total > 0.0 else 0.0
+            step_l2 = l2 / total if moves else 0.0
             phase = np.int64(UPDATE_WEIGHTS)
         else:
             phase += np.int64(1)
@@ -199,7 +205,7 @@ def _train(
                 frame, samples_address, weights_address, steps_before, stop, np.int64(part), parts
             )
         parts = np.int64(1)  # alone, should they not have come together
-    finite: bool = progress[0] >= stop
+    finite: bool = progress[POSITION] >= stop
     return finite
 
 
