@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,25 @@ from fastmlp.datasets import (
     load_image_folder,
     load_mnist,
 )
-from fastmlp.errors import DataError, invalid
+from fastmlp.errors import DataError, InvalidValueError, invalid
 from fastmlp.idx import find_idx, read_idx
 from fastmlp.images import find_parts
-from fastmlp.npz import read_npy, read_npz
+from fastmlp.inputs import check_regular
+from fastmlp.npz import list_npz, read_npy, read_npz
 from fastmlp.output import check_path
-from fastmlp.tables.reading import TABLES, read_columns, read_target
+from fastmlp.tables.columns import Column, columns_of
+from fastmlp.tables.encoder import TableEncoder
+from fastmlp.tables.reading import ENDINGS, as_numbers, find_target, is_table, read_table
+from fastmlp.tables.targets import read_target
 
 __all__ = ["load_file", "load_inputs", "load_named"]
 
 _NAMED = {"digits": load_digits, "mnist": load_mnist, "fashion-mnist": load_fashion_mnist}
 _PARTS = ("x_train", "y_train", "x_test", "y_test")
+_SVMLIGHT = (".svm", ".svmlight", ".libsvm")
+# What others call x and y, in lower case.
+_PAIRS = (("x", "y"), ("data", "labels"), ("data", "target"), ("features", "target"),
+          ("features", "labels"), ("images", "labels"), ("arr_0", "arr_1"))  # fmt: skip
 _IDX_PARTS = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -82,11 +91,14 @@ def load_file(
 ) -> Dataset:
     """Return the data set in a file or folder.
 
-    - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`.
+    - ``.npz`` with `x_train`, `y_train` and optionally `x_test`, `y_test`; or with `x`, `y`, or
+      `data`, `labels` and other common names.
     - A folder with the four IDX files of MNIST by their usual names, gzipped or plain.
     - A folder of images, as `datasets.load_image_folder` takes it.
-    - ``.csv`` or ``.parquet``: one column is the target, all others are numeric features. Needs
-      the extra ``data``.
+    - A table, ``.csv``, ``.parquet`` and others of `tables.reading.ENDINGS`: one column is the
+      target. Where the others are not all numbers they are encoded by a `TableEncoder` that is
+      fitted to the rows to train on. Needs the extra ``data``.
+    - ``.svmlight``, ``.svm`` or ``.libsvm``: sparse rows.
 
     Where the file has no test rows of its own (`x`, `y` and tables), a quarter is held out, class
     by class. Targets of integers, booleans or strings are class labels, one-hot rows too;
@@ -124,33 +136,35 @@ def load_file(
     ((6, 3), (2, 3), ['no', 'yes'])
     """
     path = Path(check_path(path))
-    if path.suffix.lower() in TABLES:
-        values, names, y = read_target(path, target)
-        return _split(
-            path, _features(values, str(path), names), y, seed, f"{path}: {target}", numbers
-        )
+    if is_table(path):
+        return _load_table(path, target, seed, numbers)
     _refuse_target(target)
     if path.is_dir():
         if find_parts(path) is not None:
             return load_image_folder(path, seed=seed)
         return _load_idx_folder(path, numbers)
+    if path.suffix.lower() in _SVMLIGHT:
+        return _split(path, *_read_svmlight(path, numbers), seed, f"{path}: targets", numbers)
     if path.suffix.lower() != ".npz":
         raise DataError(
-            f"{path}: expected a .npz, .csv or .parquet file or a folder of IDX files or images, "
-            f"got {path.suffix or 'a name without suffix'}"
+            f"{path}: expected a folder of IDX files or images, or a file whose name ends in .npz, "
+            f"{', '.join((*_SVMLIGHT, *ENDINGS))}, got {path.suffix or 'a name without suffix'}"
         )
-    arrays = read_npz(path, (*_PARTS, "x", "y"))
-    if {"x_train", "y_train"} <= arrays.keys():
-        if ("x_test" in arrays) != ("y_test" in arrays):
+    names = {name.lower(): name for name in list_npz(path)}
+    parts = [names[part] for part in _PARTS if part in names]
+    if {"x_train", "y_train"} <= names.keys():
+        if ("x_test" in names) != ("y_test" in names):
             raise DataError(f"{path}: expected both of x_test, y_test or none, got one")
-        given = (arrays["x_train"], arrays["y_train"], arrays.get("x_test"), arrays.get("y_test"))
-        return _join(path, *given, numbers=numbers)
-    if {"x", "y"} <= arrays.keys():
-        x = _features(arrays["x"], f"{path}: x")
-        return _split(path, x, arrays["y"], seed, f"{path}: y", numbers)
+        return _join(path, *read_npz(path, parts).values(), numbers=numbers)
+    for pair in _PAIRS:
+        if set(pair) <= names.keys():
+            arrays = read_npz(path, [names[name] for name in pair])
+            x, y = (arrays[names[name]] for name in pair)
+            x = _features(x, f"{path}: {names[pair[0]]}")
+            return _split(path, x, y, seed, f"{path}: {names[pair[1]]}", numbers)
     raise DataError(
-        f"{path}: expected arrays x_train and y_train, or x and y, "
-        f"got {', '.join(arrays) or 'none of them'}"
+        f"{path}: expected arrays x_train and y_train, or x and y, got "
+        f"{', '.join(names.values()) or 'none'}"
     )
 
 
@@ -181,15 +195,25 @@ def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> N
     """
     path = Path(check_path(path))
     suffix = path.suffix.lower()
-    if suffix in TABLES:
-        values, names = read_columns(path, target)
-        return _features(values, str(path), names)
+    if is_table(path):
+        frame = read_table(path).drop(columns=[target], errors="ignore")
+        values = as_numbers(frame)
+        if values is None:
+            raise DataError(
+                f"{path}: expected numbers alone, as the model has no encoder for others, got "
+                f"columns {', '.join(f'{name} ({d})' for name, d in frame.dtypes.items())}"
+            )
+        return _features(values, str(path), list(frame.columns))
     if suffix == ".npz":
-        arrays = read_npz(path, ("x", "x_test"))
-        if not arrays:
-            raise DataError(f"{path}: expected an array x or x_test, got neither")
-        name, values = next(iter(arrays.items()))
-        return _features(values, f"{path}: {name}")
+        names = list_npz(path)
+        wanted = ("x", "x_test", "data", "features", "images", "arr_0")
+        found = [name for want in wanted for name in names if name.lower() == want]
+        if not found:
+            raise DataError(f"{path}: expected an array x or x_test, got {', '.join(names)}")
+        return _features(read_npz(path, found[:1])[found[0]], f"{path}: {found[0]}")
+    if suffix in _SVMLIGHT:
+        rows: NDArray[Any] = _read_svmlight(path, True)[0]
+        return rows
     if suffix == ".npy":
         return _features(read_npy(path), str(path))
     if suffix in ("", ".gz") or "idx" in path.name:
@@ -197,20 +221,60 @@ def load_inputs(path: str | os.PathLike[str], *, target: str | None = None) -> N
     raise DataError(f"{path}: expected a .npz, .npy, .csv, .parquet or IDX file, got {suffix}")
 
 
+def _load_table(path: Path, target: str | None, seed: int, numbers: bool) -> Dataset:
+    """Read a table; what are not all numbers is encoded, as the rows to train on have it."""
+    frame = read_table(path)
+    target, _ = find_target(list(frame.columns), target, str(path))
+    columns = columns_of(frame[[target]]) or []
+    try:
+        y = read_target(columns[0], "identity" if numbers else None)
+    except InvalidValueError as error:
+        raise DataError(f"{path}: {error}") from None
+    frame = frame.drop(columns=[target])[y.rows]
+    values = as_numbers(frame)
+    if values is not None:
+        x = _features(values, str(path), list(frame.columns))
+        return _split(path, x, y.values, seed, f"{path}: {target}", numbers)
+    data = _split(path, np.arange(len(frame))[:, None], y.values, seed, str(path), numbers)
+    train, test = (frame.iloc[rows[:, 0].astype(int)] for rows in (data.x_train, data.x_test))
+    encoder = TableEncoder().fit(train)
+    x_train, x_test = encoder.transform(train), encoder.transform(test)
+    return replace(data, x_train=x_train, x_test=x_test)
+
+
+def _read_svmlight(path: Path, numbers: bool) -> tuple[Any, NDArray[Any]]:
+    """Return rows as a sparse matrix, and their targets."""
+    from sklearn.datasets import load_svmlight_file
+
+    check_regular(path)
+    try:
+        x, y = load_svmlight_file(str(path))
+        if not x.shape[0] or not np.isfinite(x.data).all():
+            raise ValueError("no rows, or numbers that are not finite")
+        column = read_target(Column("y", y), "identity" if numbers else None)
+        return x[column.rows], column.values
+    except (ValueError, OSError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: expected a file of svmlight's format, got: {reason}") from None
+
+
 def _refuse_target(target: str | None) -> None:
     """Only a table has columns to choose from."""
     if target is not None:
-        raise invalid("target", "None where the data are no .csv or .parquet file", repr(target))
+        raise invalid("target", "None where the data are no table", repr(target))
 
 
 def _load_idx_folder(folder: Path, numbers: bool) -> Dataset:
-    """Read the four files of an MNIST-like folder."""
+    """Read the four files of an MNIST-like folder; EMNIST's names begin with that of the set."""
     arrays = []
     for name in _IDX_PARTS:
         path = find_idx(folder, name)
         if path is None:
+            path = find_idx(folder, "emnist-*-" + name.replace("t10k", "test"))
+        if path is None:
             raise DataError(f"{folder}: expected images or a file {name}.gz or {name}, got neither")
-        arrays.append(read_idx(path))
+        values = read_idx(path)
+        arrays.append(values.astype(np.int64) if values.dtype.kind == "i" else values)
     return _join(folder, *arrays, numbers=numbers)
 
 
@@ -276,8 +340,9 @@ def _split(
     path: Path, x: NDArray[Any], y: NDArray[Any], seed: int, label: str, numbers: bool
 ) -> Dataset:
     """Hold a quarter of the rows out, class by class; `label` is the name of y."""
-    codes, classes = _encode(_targets(y, len(x), label), label, numbers)
-    train, test = hold_out(codes if len(classes) else np.zeros(len(x)), seed=seed)
+    n = x.shape[0]
+    codes, classes = _encode(_targets(y, n, label), label, numbers)
+    train, test = hold_out(codes if len(classes) else np.zeros(n), seed=seed)
     return Dataset(x[train], codes[train], x[test], codes[test], classes, _scale(x), str(path))
 
 

@@ -158,8 +158,9 @@ def find_idx(folder: str | os.PathLike[str], name: str) -> Path | None:
     Parameters
     ----------
     folder : the folder to look in; it need not exist.
-    name : the file's plain name, such as ``train-images-idx3-ubyte``. Also found are its gzipped
-        form and the spelling with a dot, ``train-images.idx3-ubyte``.
+    name : the file's plain name, such as ``train-images-idx3-ubyte``; a * in it stands for any
+        characters. Also found are its gzipped form and the spelling with a dot,
+        ``train-images.idx3-ubyte``.
 
     Examples
     --------
@@ -167,9 +168,10 @@ def find_idx(folder: str | os.PathLike[str], name: str) -> Path | None:
     True
     """
     for plain in (name, name.replace("-idx", ".idx")):
-        for path in (Path(folder, f"{plain}.gz"), Path(folder, plain)):
-            if path.is_file():
-                return path
+        for pattern in (f"{plain}.gz", plain):
+            paths = [path for path in sorted(Path(folder).glob(pattern)) if path.is_file()]
+            if paths:
+                return paths[0]
     return None
 
 

@@ -10,7 +10,8 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,7 @@ from fastmlp.errors import DataError
 from fastmlp.idx import check_unpacked
 from fastmlp.inputs import check_regular
 
-__all__ = ["read_npy", "read_npz"]
+__all__ = ["list_npz", "read_npy", "read_npz"]
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -52,6 +53,18 @@ def read_npy(path: Path) -> NDArray[Any]:
         raise DataError(f"{path}: expected a .npy file, got: {error.strerror or error}") from None
 
 
+def list_npz(path: Path) -> list[str]:
+    """Return the names of the arrays in an archive.
+
+    Raises
+    ------
+    DataError
+        As `read_npz` does.
+    """
+    with _opened(path) as archive:
+        return [info.filename.removesuffix(".npy") for info in archive.infolist()]
+
+
 def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return those arrays of an archive that have one of the names, in the order of the names.
 
@@ -74,15 +87,20 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     >>> {name: values.shape for name, values in read_npz(path, ["x", "y"]).items()}
     {'x': (4, 2)}
     """
+    with _opened(path) as archive:
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        return {
+            name: _read_member(archive, members[name], path) for name in names if name in members
+        }
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; what goes wrong while it is open is a DataError."""
     check_regular(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            return {
-                name: _read_member(archive, members[name], path)
-                for name in names
-                if name in members
-            }
+            yield archive
     except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
         raise DataError(f"{path}: expected a .npz archive, got a damaged one ({error})") from None
     except OSError as error:

@@ -162,7 +162,7 @@ def nan_at(row: int, column: int, value: float = np.nan) -> np.ndarray:
     ("arrays", "words"),
     [
         ({"x_train": X, "labels": Y}, ["x_train and y_train, or x and y", "got x_train"]),
-        ({"z": X}, ["got none of them"]),
+        ({"z": X}, ["got z"]),
         ({"x_train": X, "y_train": Y, "x_test": X}, ["x_test, y_test", "one"]),
         ({"x": X, "y": Y[:-1]}, ["y: ", "40", "(39,)"]),
         ({"x_train": X, "y_train": Y[:-1]}, ["y_train: ", "40", "(39,)"]),
@@ -322,12 +322,9 @@ def test_parquet_keeps_uint8(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_tables_that_cannot_be_trained_on(tmp_path: Path, suffix: str) -> None:
-    words = FRAME.assign(town="Ur", day="Monday")
-    refused(table(tmp_path, suffix, words), "town (", "day (", target="kind")
-    holes = FRAME.copy()
-    holes.loc[3, "b"] = holes.loc[5, "d"] = np.nan
-    refused(table(tmp_path, suffix, holes), "column b, d", target="kind")
-    refused(table(tmp_path, suffix, holes), "column b", target="b")
+    holes = FRAME.assign(kind=np.nan)
+    refused(table(tmp_path, suffix, holes), "target 'kind'", "got none", target="kind")
+    refused(table(tmp_path, suffix, FRAME.assign(kind="a")), "at least 2 classes", target="kind")
     endless = FRAME.copy()
     endless.loc[3, "b"] = np.inf
     refused(table(tmp_path, suffix, endless), "inf in row 3, column b", target="kind")
@@ -335,10 +332,22 @@ def test_tables_that_cannot_be_trained_on(tmp_path: Path, suffix: str) -> None:
     refused(table(tmp_path, suffix, FRAME[:0]), "(0, 6)", target="kind")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_words_and_gaps_are_encoded_as_the_rows_to_train_on_have_them(
+    tmp_path: Path, suffix: str
+) -> None:
+    frame = FRAME.assign(town=["Ur", "Uruk"] * 20, a=FRAME.a.where(FRAME.a > FRAME.a.min()))
+    data = load_file(table(tmp_path, suffix, frame), target="kind")
+    assert (len(data.x_train), len(data.x_test)) == (30, 10)
+    assert data.x_train.shape[1] == data.x_test.shape[1] > 6
+    assert data.classes.tolist() == sorted(set(FRAME.kind))
+    numbers = load_file(table(tmp_path, suffix, frame), target="b")
+    assert len(numbers.classes) == 0
+
+
 def test_target_must_be_a_column(tmp_path: Path) -> None:
     path = table(tmp_path, ".csv", FRAME)
     refused(path, "target: ", "(a, b, c, d, e, kind)", "got 'price'", target="price")
-    refused(path, "target: ", "got None")
     with pytest.raises(InvalidValueError, match=r"target: expected None .* got 'y'"):
         load_file(npz(tmp_path, x=X, y=Y), target="y")
     with pytest.raises(InvalidValueError, match=r"target: expected None .* got 'y'"):

@@ -57,19 +57,20 @@ class Numbers(NamedTuple):
         """Return the features, (n, len(self.names([…])))."""
         missing = np.isnan(values)
         filled = np.where(missing, self.median, values)
-        with np.errstate(over="ignore"):  # what overflows is at the end of its range
-            z = self._z(filled)
-            parts = [z / np.hypot(1.0, z / 3.0)]
-            for column, edges in zip(filled.T / 2, self.edges, strict=True):
+        z = self._z(filled)
+        parts = [z / np.hypot(1.0, z / 3.0)]
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is cut
+            for column, edges in zip(filled.T, self.edges, strict=True):
                 if len(edges):
-                    share = (column[:, None] - edges[:-1] / 2) / np.diff(edges / 2)
-                    parts.append(np.clip(share, 0.0, 1.0))
+                    share = (column[:, None] - edges[:-1]) / np.diff(edges)
+                    parts.append(np.nan_to_num(np.clip(share, 0.0, 1.0), nan=0.5))
         parts.append(missing[:, self.gaps])
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
 
     def _z(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return robustly scaled values, below the square root of the largest number."""
-        return np.clip((values / 2 - self.median / 2) / self.spread, -1e150, 1e150)
+        with np.errstate(over="ignore"):
+            return np.clip((values / 2 - self.median / 2) / self.spread, -1e150, 1e150)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the numbers as JSON can hold them."""

@@ -175,6 +175,33 @@ def save_parquet(path: Path) -> None:
     pd.read_csv(io.StringIO(TABLE)).to_parquet(path)
 
 
+def save_feather(path: Path) -> None:
+    import pandas as pd
+
+    pd.read_csv(io.StringIO(TABLE)).to_feather(path)
+
+
+def save_jsonl(path: Path) -> None:
+    import pandas as pd
+
+    pd.read_csv(io.StringIO(TABLE)).to_json(path, orient="records", lines=True)
+
+
+def save_arff(path: Path) -> None:
+    names, *rows = TABLE.splitlines()
+    kinds = ("numeric", "numeric", "{x, y, z}")
+    lines = [
+        f"@attribute {name} {kind}" for name, kind in zip(names.split(","), kinds, strict=True)
+    ]
+    path.write_text("\n".join(["@relation r", *lines, "@data", *rows]))
+
+
+def save_svmlight(path: Path) -> None:
+    from sklearn.datasets import dump_svmlight_file
+
+    dump_svmlight_file(X, np.arange(12) % 2, str(path))
+
+
 def save_image(path: Path) -> None:
     import PIL.Image
 
@@ -194,6 +221,16 @@ READERS: dict[str, Reader] = {
         lambda path: load_file(path, target="kind"),
     ),
     "parquet": (".parquet", save_parquet, damage, lambda path: load_file(path, target="kind")),
+    "tsv.gz": (
+        ".tsv.gz",
+        lambda path: path.write_bytes(gzip.compress(TABLE.replace(",", "\t").encode())),
+        damage_gzip,
+        lambda path: load_file(path, target="kind"),
+    ),
+    "feather": (".feather", save_feather, damage, lambda path: load_file(path, target="kind")),
+    "jsonl": (".jsonl", save_jsonl, damage, lambda path: load_file(path, target="kind")),
+    "arff": (".arff", save_arff, damage, lambda path: load_file(path, target="kind")),
+    "svmlight": (".svmlight", save_svmlight, damage, load_file),
     "png": (".png", save_image, damage, lambda path: read_images([path])),
     "bmp": (".bmp", save_image, damage, lambda path: read_images([path])),
     "model": (

@@ -28,7 +28,22 @@ from fastmlp.files import load_file, load_inputs
 from fastmlp.idx import read_idx, write_idx
 from fastmlp.persistence import read_tensors, write_tensors
 
-READERS = ("idx", "gz", "npy", "npz", "csv", "parquet", "png", "bmp", "model", "checkpoint")
+READERS = (
+    *(
+        "idx",
+        "gz",
+        "npy",
+        "npz",
+        "csv",
+        "parquet",
+        "tsv.gz",
+        "feather",
+        "jsonl",
+        "arff",
+        "svmlight",
+    ),
+    *("png", "bmp", "model", "checkpoint"),
+)
 FUZZ = Path(__file__).with_name("fuzz.py")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits memory as POSIX does")
