@@ -25,12 +25,17 @@ from fastmlp.output import OutputError, check_writable
 from fastmlp.passes import updates_of
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.progress import Progress
+from fastmlp.stopping import Best
 from fastmlp.validation import check_flag
 
 __all__ = ["Timetable", "read_checkpoint", "write_checkpoint"]
 
 _MOMENTS = ("first", "second")
 _COUNTS = ("epochs", "epochs_before", "steps_before", "n_samples")
+# Of settings that older files do not name.
+_SETTINGS_BEFORE = {
+    "multilabel": None, "schedule": None, "restore_best": False, "monitor": "loss",
+}  # fmt: skip
 
 
 class Timetable:
@@ -118,6 +123,9 @@ def write_checkpoint(
         buffer = getattr(state, name)
         if buffer.size:
             tensors |= network.named(buffer, f"{name}_")
+    best = progress.best
+    if best.parameters is not None:
+        tensors |= network.named(best.parameters, "best_")
     tensors |= {f"history_{name}": np.array(columns[name][:rows], float) for name in COLUMNS}
     tensors["records"] = records
     tensors["marks"] = np.array(progress.marks, float).reshape(-1, 2)
@@ -129,6 +137,9 @@ def write_checkpoint(
         else dict(progress.random.bit_generator.state),
         "under_way": progress.under_way,
         "seconds": progress.seconds,
+        "best": best.value if math.isfinite(best.value) else None,
+        "since_best": best.since,
+        "planned_steps": progress.planned_steps,
         "first_loss": first if first is not None and math.isfinite(first) else None,
         **{name: getattr(progress, name) for name in _COUNTS},
     }
@@ -158,8 +169,7 @@ def read_checkpoint(
     training = description.pop("training", None)
     if not isinstance(training, dict) or not isinstance(training.get("settings"), dict):
         raise DataError(f"{name}: expected a checkpoint, got a network without its training")
-    theirs = description | training["settings"]
-    theirs.setdefault("multilabel", None)
+    theirs = _SETTINGS_BEFORE | description | training["settings"]
     for key, ours in (network.description() | settings).items():
         open_yet = key == "multilabel" and ours is None  # the first fit decided it
         if theirs.get(key) != ours and not open_yet:
@@ -167,6 +177,7 @@ def read_checkpoint(
     try:
         multilabel = check_flag("multilabel", theirs["multilabel"], none=True)
         parameters, *moments = _buffers(tensors, network, state)
+        best = _best(tensors, training, network)
         found = _progress(tensors, training, settings["batch_size"])
         random = np.random.default_rng(0)
         random.bit_generator.state = training["random"]
@@ -184,7 +195,7 @@ def read_checkpoint(
         getattr(progress.history, key)[:] = column
     for key, value in found.items():
         setattr(progress, key, value)
-    progress.random, progress.rows_before = random, rows.pop()
+    progress.random, progress.rows_before, progress.best = random, rows.pop(), best
     progress.resumed = True
 
 
@@ -201,6 +212,28 @@ def _buffers(
     return buffers
 
 
+def _best(
+    tensors: dict[str, NDArray[Any]], training: dict[str, Any], network: Network
+) -> Best:  # fmt: skip
+    """Return the best epoch; older files have none."""
+    value, since = training.get("best"), _count(training, "since_best", 0)
+    if type(value) not in (int, float, type(None)) or not math.isfinite(value or 0):
+        raise ValueError(f"best {value!r}")
+    best = Best(math.inf if value is None else float(value), None, since)
+    if "best_weights_0" in tensors:
+        best.parameters = aligned_zeros(network.buffer.size, network.dtype)
+        network.take(tensors, best.parameters, "best_")
+    return best
+
+
+def _count(training: dict[str, Any], key: str, missing: int | None = None) -> int:
+    """Return a number of something; without one in the file, what it is where it is missing."""
+    value = training[key] if missing is None else training.get(key, missing)
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError(f"{key} {value!r}")
+    return value
+
+
 def _column(values: NDArray[Any]) -> list[float]:
     if values.ndim != 1 or values.dtype != np.float64:
         raise ValueError(f"a column of the history of {values.dtype} {values.shape}")
@@ -212,10 +245,8 @@ def _progress(
     tensors: dict[str, NDArray[Any]], training: dict[str, Any], batch_size: int | None
 ) -> dict[str, Any]:
     """Return the fields of `Progress` that stand in a file, after checking each."""
-    found: dict[str, Any] = {key: training[key] for key in _COUNTS}
-    for key, value in found.items():
-        if type(value) is not int or not 0 <= value < 1 << 62:
-            raise ValueError(f"{key} {value!r}")
+    found: dict[str, Any] = {key: _count(training, key) for key in _COUNTS}
+    found["planned_steps"] = _count(training, "planned_steps", 0)
     if found["epochs_before"] > found["epochs"]:
         raise ValueError(f"epochs_before {found['epochs_before']!r}")
     seconds, first, under_way = (training[key] for key in ("seconds", "first_loss", "under_way"))

@@ -22,7 +22,7 @@ __all__ = ["KEPT", "Start", "diverged", "rewind", "warn_if_exploded", "warn_if_o
 _EXPLODED = 10.0
 
 # The end of the error: it is of the network in memory, which a command line may not save.
-KEPT = "; the last finite parameters are kept"
+KEPT = "; the last finite parameters are kept", "; the best parameters are kept"
 
 
 class Start(NamedTuple):
@@ -33,12 +33,18 @@ class Start(NamedTuple):
     order: NDArray[np.int64]
     records: NDArray[np.float64]  # of the steps that were done
     learning_rate: float
+    rates: NDArray[np.float64] | None  # of the epoch's steps, where there is a schedule
+
+    def begin(self, run: TrainingPass) -> None:
+        """Begin the epoch, or the rest of it."""
+        rates = self.learning_rate if self.rates is None else self.rates
+        run.begin(self.order, self.records, rates)
 
     def take(self, run: TrainingPass, network: Network, state: State) -> None:
         """Go back to here."""
         network.buffer[:] = self.parameters
         state.restore(self.remembered)
-        run.begin(self.order, self.records, self.learning_rate)
+        self.begin(run)
 
 
 def rewind(
@@ -74,16 +80,16 @@ def rewind(
         now.take(run, network, state)
         raise
     if undone:
-        run.begin(now.order, now.records, now.learning_rate)
+        now.begin(run)
     return bad, undone
 
 
-def diverged(epoch: int, step: int, learning_rate: float) -> DivergenceError:
-    """Return the error that says where a training diverged, and what may help."""
+def diverged(epoch: int, step: int, learning_rate: float, best: bool) -> DivergenceError:
+    """Return the error that says where a training diverged, what may help, and what is kept."""
     return DivergenceError(
         f"training diverged in epoch {epoch}, step {step}: the loss is not finite. "
         f"Try a smaller learning_rate (it is {learning_rate:g}) or smaller inputs (input_scale)"
-        + KEPT
+        + KEPT[best]
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.history import History
 from fastmlp.kernels.layout import CORRECT, LOSS_SUM, WEIGHT
 from fastmlp.passes import TrainingPass
+from fastmlp.stopping import Best
 
 __all__ = ["Progress", "means"]
 
@@ -54,6 +55,8 @@ class Progress:
         Of training.
     n_samples : int
         Samples of an epoch.
+    planned_steps : int
+        Of the fit under way, if nothing ends it early.
     first_loss : float or None
         Mean loss of the first step of all.
     under_way : bool
@@ -64,6 +67,8 @@ class Progress:
         Sums of loss, correctness and weight of the steps that were done before a resumption.
     marks : list of (steps done, seconds)
         When the steps of the epoch under way were done.
+    best : Best
+        Epoch of the fit under way, by data held out.
     resumed : bool
         Whether the next fit is the continuation of one that a checkpoint was written in.
     """
@@ -76,11 +81,13 @@ class Progress:
     rows_before: int = 0
     seconds: float = 0.0
     n_samples: int = 0
+    planned_steps: int = 0
     first_loss: float | None = None
     under_way: bool = False
     drawn_from: dict[str, Any] = field(default_factory=dict)
     records: NDArray[np.float64] = field(default_factory=_no_records)
     marks: list[tuple[int, float]] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
     resumed: bool = False
 
     def begin_fit(self) -> None:
@@ -89,6 +96,7 @@ class Progress:
             self.epochs_before = self.epochs
             self.under_way = False  # what was left in the middle stays there
             self.records = _no_records()
+            self.best = Best()
         self.resumed = False
 
     def begin_epoch(self, n: int, shuffle: bool, steps: int) -> NDArray[np.int64]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.checkpoints import Timetable, read_checkpoint, write_checkpoint
-from fastmlp.errors import DivergenceError, invalid
+from fastmlp.errors import DivergenceError, FastMLPError, invalid
 from fastmlp.history import History
+from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
 from fastmlp.optimizers import Optimizer
 from fastmlp.output import check_path
 from fastmlp.passes import TrainingPass, updates_of
 from fastmlp.progress import Progress, means
+from fastmlp.stopping import Stopping
 from fastmlp.validation import check_integer, check_number
 
 __all__ = ["Resumable"]
@@ -32,6 +37,8 @@ class Resumable:
     batch_size: int | None
     shuffle: bool
     drop_last: bool
+    schedule: str | None
+    stopping: Stopping
 
     def __init__(
         self, seed: int | None, checkpoint: str | os.PathLike[str] | None, every: float
@@ -43,6 +50,30 @@ class Resumable:
         self._progress = Progress(np.random.default_rng(seed))
         self._pass: TrainingPass | None = None
         self._coded = False  # whether targets are classes
+        self._interrupt = DeferredInterrupt()
+        self._fitting = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: the training as of its last finished step.
+
+        Neither data nor buffers of the fit under way are in it, but what the optimizer remembers.
+        """
+        state = self.optimizer.known_state(self.network)
+        kept: dict[str, Any] = {
+            "_pass": None, "_held_out": None, "_starts": [], "_interrupt": None, "_fitting": None,
+            "_progress": replace(self._progress, records=self._done().copy()), "_state": None,
+        }  # fmt: skip
+        if state is not None:
+            kept["_state"] = copy.copy(state)
+            kept["_state"].steps = self.steps
+        return self.__dict__ | kept
+
+    def __setstate__(self, contents: dict[str, Any]) -> None:
+        """Make the trainer again from `__getstate__`."""
+        self.__dict__.update(contents)
+        self._interrupt, self._fitting = DeferredInterrupt(), threading.Lock()
+        if contents["_state"] is not None:
+            self.optimizer.take_state(self.network, contents["_state"])
 
     @property
     def history(self) -> History:
@@ -128,7 +159,8 @@ class Resumable:
         DataError
             The file is damaged, or not a checkpoint; nothing was changed.
         InvalidValueError
-            It is one of another network, loss, optimizer, batch_size, shuffle or drop_last.
+            It is one of another network, loss, optimizer, batch_size, shuffle, drop_last, schedule,
+            restore_best or monitor.
 
         Examples
         --------
@@ -156,12 +188,26 @@ class Resumable:
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write the training as it stands to a file that `resume` takes.
 
+        After a fit that took its best parameters back these are what goes on; a checkpoint that
+        the fit wrote goes on from its last ones.
+
         Raises
         ------
         OutputError
             The file cannot be written.
         """
         write_checkpoint(path, *self._kept_things())
+
+    @contextmanager
+    def _one_fit(self) -> Iterator[None]:
+        """Refuse a second fit while one is under way, from a callback or another thread."""
+        if not self._fitting.acquire(blocking=False):
+            got = "a second one in a callback or another thread of the first"
+            raise FastMLPError(f"fit: expected one fit of a Trainer at a time, got {got}")
+        try:
+            yield
+        finally:
+            self._fitting.release()
 
     def _settings(self) -> dict[str, Any]:
         """Return what must be the same where a training goes on."""
@@ -172,6 +218,9 @@ class Resumable:
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "drop_last": self.drop_last,
+            "schedule": self.schedule,
+            "restore_best": self.stopping.restore_best,
+            "monitor": self.stopping.monitor,
         }
 
     def _kept_things(self) -> tuple[Any, ...]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,13 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.callbacks import Callbacks
 from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
-from fastmlp.errors import FastMLPError, invalid, invalid_type, shown
+from fastmlp.errors import invalid, invalid_type, shown
 from fastmlp.history import History
-from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
 from fastmlp.optimizers import Adam, Optimizer, State
 from fastmlp.passes import Rule, TrainingPass
 from fastmlp.resumable import Resumable
+from fastmlp.schedules import SCHEDULES, scheduled_rates
+from fastmlp.stopping import Stopping
 from fastmlp.threads import check_threads
 from fastmlp.validation import (
     Samples,
@@ -29,6 +26,7 @@ from fastmlp.validation import (
     all_finite,
     as_sample_weight,
     as_samples,
+    check_choice,
     check_flag,
     check_integer,
     check_number,
@@ -73,6 +71,21 @@ class Trainer(Resumable):
         is interrupted. `resume` takes it from there; a file of that name is replaced.
     every : float
         Seconds between checkpoints.
+    schedule : {"one_cycle", "cosine"} or None
+        Gives each step of a fit its learning rate: "one_cycle" goes in 3 of 10 steps from a 25th of
+        the optimizer's up to it, then down to nearly 0; "cosine" from it down to 0. The steps are
+        those of all `epochs`, also where something ends the fit early.
+    patience : int or None
+        Epochs in a row that may fail to be better on the `validation` data; then a fit stops.
+    min_delta : float
+        An epoch is better if its loss (or accuracy) is by more than this better than that of all
+        epochs before it in the same fit.
+    restore_best : bool
+        Whether a fit ends, in whatever way, with the parameters after the epoch with its best loss
+        (or accuracy) on the `validation` data. The history, and what the optimizer remembers, stay
+        those of the last step. A checkpoint holds the last parameters, and the best besides.
+    monitor : {"loss", "accuracy"}
+        What is watched on the `validation` data; an accuracy needs classes.
 
     Attributes
     ----------
@@ -116,6 +129,11 @@ class Trainer(Resumable):
         zero_skipping: bool | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         every: float = 60.0,
+        schedule: str | None = None,
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        restore_best: bool = False,
+        monitor: str = "loss",
     ) -> None:
         if not isinstance(network, Network):
             raise invalid_type("network", "a fastmlp.Network", network)
@@ -130,35 +148,15 @@ class Trainer(Resumable):
         self.l2 = check_number("l2", l2)
         self.threads = check_threads(threads)
         self.zero_skipping = check_flag("zero_skipping", zero_skipping, none=True)
+        if schedule is not None:
+            check_choice("schedule", schedule, tuple(SCHEDULES))
+        self.schedule = schedule
+        self.stopping = Stopping(patience, min_delta, restore_best, monitor)
         super().__init__(seed, checkpoint, every)
         self._by_step = False
         self._budget = np.inf
         self._held_out: tuple[Samples, Targets] | None = None
-        self._interrupt = DeferredInterrupt()
-        self._fitting = threading.Lock()
         self._starts: list[Start] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle or a copy holds: the training as of its last finished step.
-
-        Neither data nor buffers of the fit under way are in it, but what the optimizer remembers.
-        """
-        state = self.optimizer.known_state(self.network)
-        kept: dict[str, Any] = {
-            "_pass": None, "_held_out": None, "_starts": [], "_interrupt": None, "_fitting": None,
-            "_progress": replace(self._progress, records=self._done().copy()), "_state": None,
-        }  # fmt: skip
-        if state is not None:
-            kept["_state"] = copy.copy(state)
-            kept["_state"].steps = self.steps
-        return self.__dict__ | kept
-
-    def __setstate__(self, contents: dict[str, Any]) -> None:
-        """Make the trainer again from `__getstate__`."""
-        self.__dict__.update(contents)
-        self._interrupt, self._fitting = DeferredInterrupt(), threading.Lock()
-        if contents["_state"] is not None:
-            self.optimizer.take_state(self.network, self._state)
 
     def fit(
         self,
@@ -184,7 +182,7 @@ class Trainer(Resumable):
             Passes through the data.
         validation : (x, y) or None
             Evaluated after every epoch. A loss there that is not finite is in the history as it is,
-            and a warning at the end.
+            and a warning at the end. `patience` and `restore_best` need it.
         sample_weight : array-like of shape (n,) or None
             Weights of the samples in the loss; a batch's sum is divided by the sum of its weights.
             A batch whose weights are all 0 is no step: it changes nothing, and its samples count
@@ -209,7 +207,8 @@ class Trainer(Resumable):
         InvalidValueError, InvalidTypeError
             An argument cannot be used; nothing was changed.
         DivergenceError
-            A loss was not finite. The network keeps the last parameters that gave a finite one.
+            A loss was not finite. The network keeps the last parameters that gave a finite one,
+            or the best with `restore_best`.
         FastMLPError
             This trainer is training already: in a callback of a fit, or another thread.
         KeyboardInterrupt
@@ -227,11 +226,17 @@ class Trainer(Resumable):
         multilabel = net.seems_multilabel(targets)
         weight = as_sample_weight(sample_weight, samples.n)
         held_out = self._checked_validation(validation, multilabel)
+        self.stopping.check(held_out is not None, targets.coded)
         batch = min(self.batch_size or samples.n, samples.n)
         n_samples = samples.n // batch * batch if self.drop_last else samples.n
         if progress.resumed and progress.under_way and n_samples != progress.n_samples:
             expected = f"{progress.n_samples} samples an epoch, as in the checkpoint"
             raise invalid("x", expected, n_samples)
+        steps = -(-n_samples // batch)
+        planned = epochs * steps
+        if progress.resumed and self.schedule and planned != progress.planned_steps:
+            expected = f"{progress.planned_steps} steps in all, as the checkpoint's schedule has"
+            raise invalid("epochs", expected, planned)
         with self._one_fit():
             rates = self.optimizer.rates()
             self._state = state = self.optimizer.state(net)
@@ -247,36 +252,29 @@ class Trainer(Resumable):
             self._pass, self._held_out = run, held_out
             self._coded, self._by_step = targets.coded, record == "step"
             self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds
-            progress.n_samples = n_samples
+            progress.n_samples, progress.planned_steps = n_samples, planned
             recorded = len(self.history)
             observers.notify("on_train_begin", self)
             progress.begin_fit()
             self._starts = []
             try:
                 with self._interrupt, self._kept():
-                    while progress.epochs < progress.epochs_before + epochs:
+                    while (done := progress.epochs - progress.epochs_before) < epochs:
+                        if self.stopping.ends(progress.best):
+                            break
                         rate = self.optimizer.rates()[0]
+                        each = scheduled_rates(self.schedule, rate, done * steps, steps, planned)
                         order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
-                        if not self._epoch(run, order[:n_samples], rate, observers):
+                        if not self._epoch(run, order[:n_samples], rate, each, observers):
                             break
             finally:
                 run.close()
+                progress.best.restore(net.buffer)
         if held_out is not None:
             warn_if_overflown(self.history, recorded)
         warn_if_exploded(self.history, progress.first_loss, self.optimizer.learning_rate)
         observers.notify("on_train_end", self, self.history)
         return self.history
-
-    @contextmanager
-    def _one_fit(self) -> Iterator[None]:
-        """Refuse a second fit while one is under way, from a callback or another thread."""
-        if not self._fitting.acquire(blocking=False):
-            got = "a second one in a callback or another thread of the first"
-            raise FastMLPError(f"fit: expected one fit of a Trainer at a time, got {got}")
-        try:
-            yield
-        finally:
-            self._fitting.release()
 
     def _checked_validation(
         self, validation: tuple[Any, ArrayLike] | None, multilabel: bool
@@ -300,14 +298,17 @@ class Trainer(Resumable):
             )
 
     def _epoch(
-        self, run: TrainingPass, order: NDArray[np.int64], rate: float, observers: Callbacks
-    ) -> bool:
+        self, run: TrainingPass, order: NDArray[np.int64], rate: float,
+        rates: NDArray[np.float64] | None, observers: Callbacks,
+    ) -> bool:  # fmt: skip
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
         progress, state = self._progress, self._state
-        start = Start(self.network.buffer.copy(), state.copy(), order, progress.records, rate)
+        start = Start(
+            self.network.buffer.copy(), state.copy(), order, progress.records, rate, rates
+        )
         idle = self._starts != [] and self._starts[-1].remembered[2] == state.steps
         self._starts = [*(self._starts[:-1] if idle else self._starts[-1:]), start]
-        run.begin(order, progress.records, rate)
+        start.begin(run)
         before = progress.seconds - run.seconds
         stop = False
         held_out: dict[str, float] | None = None
@@ -340,6 +341,8 @@ class Trainer(Resumable):
             progress.record(run, self._coded, self._by_step, held_out or {})
             if held_out is not None:
                 progress.finish_epoch()
+            if held_out:
+                self.stopping.see(progress.best, held_out, self.network.buffer)
         if held_out is not None:
             if self._checkpoints.due():
                 self._checkpoints.write(*self._kept_things())
@@ -365,4 +368,5 @@ class Trainer(Resumable):
             # The last update of the epoch before spoilt them: it is not counted.
             self.history.steps[-1] -= undone
             progress.steps_before -= undone
-        raise diverged(progress.epochs + 1, step + 1, self._starts[-1].learning_rate)
+        best = progress.best.parameters is not None
+        raise diverged(progress.epochs + 1, step + 1, self._starts[-1].learning_rate, best)

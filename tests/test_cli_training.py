@@ -151,6 +151,32 @@ def test_max_seconds_stops_training_early() -> None:
     assert result["epochs"] < 1000000
 
 
+def test_patience_ends_a_training_and_the_best_network_is_saved(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    np.savez(tmp_path / "noise.npz", x=random.normal(size=(80, 4)), y=["cat", "dog"] * 40)
+    out, kept = tmp_path / "m.safetensors", tmp_path / "h.csv"
+    words = ("--hidden", "32", "--batch-size", "8", "--learning-rate", "0.02", "--epochs", "500")
+    early = ("--schedule", "one_cycle", "--patience", "5", "--restore-best")
+    saved = ("--out", out, "--history", kept, "--json", "--quiet")
+    result = last_json(succeed("train", tmp_path / "noise.npz", *words, *early, *saved))
+    with kept.open(newline="") as file:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+    assert 5 < len(losses) == result["epochs"] < 500
+    assert np.argmin(losses) == len(losses) - 6
+    assert result["held_out_loss"] == min(losses)
+    measured = last_json(succeed("evaluate", out, tmp_path / "noise.npz", "--json"))
+    assert measured["loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+@pytest.mark.parametrize("words", [("--patience", "3"), ("--restore-best",)])
+def test_without_a_held_out_part_no_epoch_is_the_best(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "d.npz", x_train=np.eye(4), y_train=[0, 1, 0, 1])
+    said = f"{words[0]}: expected data with a held-out part, got {tmp_path / 'd.npz'}"
+    assert said in fail("train", tmp_path / "d.npz", *words)
+
+
 def test_words_as_labels_go_through_train_evaluate_and_predict(
     model: Path, words_npz: Path, tmp_path: Path
 ) -> None:

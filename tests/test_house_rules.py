@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in SOURCES.item
 
 # A module imports only from modules of lines above its own. `kernels` and `cli` are packages.
 ORDER = [
-    ["errors", "interrupts", "reference"],
+    ["errors", "interrupts", "reference", "schedules"],
     ["callbacks"],
     ["kernels"],
     ["registry"],
@@ -29,7 +29,7 @@ ORDER = [
     ["history"],
     ["buffers", "threads"],
     ["validation"],
-    ["parameters"],
+    ["parameters", "stopping"],
     ["nearest_mean"],
     ["inference", "passes"],
     ["gradients"],

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import fastmlp
+from fastmlp.cli import words
 from fastmlp.errors import FastMLPError
 
 __all__ = ["DATA_SETS", "LEARNING_RATES", "build_parser", "default_epochs"]
@@ -17,6 +16,7 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 OUTPUTS = ("softmax", "sigmoid", "identity")
 LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
 INITIALISERS = ("he", "glorot", "normal", "zeros")
+SCHEDULES = ("one_cycle", "cosine")
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
 CLOCKS = ("fair", "book")
 DATA_SETS = ("digits", "mnist", "fashion-mnist")
@@ -89,10 +89,10 @@ def _add_train(commands: Any) -> None:
     _network(train)
     run = train.add_argument_group("training")
     _rule(run)
-    run.add_argument("--l2", type=_not_negative, default=0.0, metavar="L2", help="default: 0")
+    run.add_argument("--l2", type=words.not_negative, default=0.0, metavar="L2", help="default: 0")
     run.add_argument(
         "--batch-size",
-        type=_batch_size,
+        type=words.batch_size,
         default=128,
         metavar="N",
         help="samples in a step, or full for all of them (default: 128)",
@@ -100,15 +100,31 @@ def _add_train(commands: Any) -> None:
     special = "".join(f", {count} for {name}" for name, count in EPOCHS_OF.items())
     run.add_argument(
         "--epochs",
-        type=_count,
+        type=words.count,
         metavar="N",
         help=f"passes over the data (default: {EPOCHS}{special})",
     )
     run.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
-    run.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
-    run.add_argument("--threads", type=_count, metavar="N", help="default: what suits the work")
+    run.add_argument("--seed", type=words.seed, default=0, metavar="N", help="default: 0")
     run.add_argument(
-        "--max-seconds", type=_positive, metavar="S", help="stop after so much training time"
+        "--threads", type=words.count, metavar="N", help="default: what suits the work"
+    )
+    run.add_argument(
+        "--max-seconds", type=words.positive, metavar="S", help="stop after so much training time"
+    )
+    run.add_argument(
+        "--schedule", choices=SCHEDULES, help="of learning rates (default: it stays the same)"
+    )
+    run.add_argument(
+        "--patience",
+        type=words.count,
+        metavar="N",
+        help="stop after so many epochs without a better held-out loss",
+    )
+    run.add_argument(
+        "--restore-best",
+        action="store_true",
+        help="end with the network of the epoch with the best held-out loss",
     )
 
     kept = train.add_argument_group("checkpoints")
@@ -119,7 +135,7 @@ def _add_train(commands: Any) -> None:
     )
     kept.add_argument(
         "--checkpoint-every",
-        type=_not_negative,
+        type=words.not_negative,
         default=60.0,
         metavar="S",
         help="seconds from one writing to the next (default: 60)",
@@ -175,19 +191,21 @@ def _add_bench(commands: Any) -> None:
     )
     bench.add_argument(
         "--works",
-        type=_names,
+        type=words.names,
         metavar="NAMES",
         help="names with commas between them (default: all)",
     )
     bench.add_argument(
         "--contenders",
-        type=_names,
+        type=words.names,
         metavar="NAMES",
         help="of fastmlp, fastmlp-dense, numpy, scikit-learn, torch, torch-compile, jax, and "
         "fastmlp-1, fastmlp-dense-1 on one thread (default: all that are installed)",
     )
-    bench.add_argument("--rounds", type=_count, metavar="N", help="turns of each (default: 7)")
-    bench.add_argument("--threads", type=_count, metavar="N", help="for each (default: all cores)")
+    bench.add_argument("--rounds", type=words.count, metavar="N", help="turns of each (default: 7)")
+    bench.add_argument(
+        "--threads", type=words.count, metavar="N", help="for each (default: all cores)"
+    )
     bench.add_argument(
         "--quick", action="store_true", help="small works, in seconds: to see that all runs"
     )
@@ -211,7 +229,7 @@ def _add_reproduce(commands: Any) -> None:
     reproduce.add_argument("--clock", choices=CLOCKS, help="of the race in batches (default: fair)")
     reproduce.add_argument(
         "--max-seconds",
-        type=_positive,
+        type=words.positive,
         metavar="S",
         help="for each batch size of that race (default: 10)",
     )
@@ -225,14 +243,14 @@ def _add_race(commands: Any) -> None:
     _data(race, what="what to train on")
     race.add_argument(
         "--batch-sizes",
-        type=_batch_sizes,
+        type=words.batch_sizes,
         default=[1, 32, 128, None],
         metavar="SIZES",
         help="numbers and full, for all samples (default: 1,32,128,full)",
     )
     race.add_argument(
         "--max-seconds",
-        type=_positive,
+        type=words.positive,
         default=10.0,
         metavar="S",
         help="for each batch size (default: 10)",
@@ -247,8 +265,10 @@ def _add_race(commands: Any) -> None:
     _network(race)
     _rule(race)
     race.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
-    race.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
-    race.add_argument("--threads", type=_count, metavar="N", help="default: what suits the work")
+    race.add_argument("--seed", type=words.seed, default=0, metavar="N", help="default: 0")
+    race.add_argument(
+        "--threads", type=words.count, metavar="N", help="default: what suits the work"
+    )
     race.add_argument("--history", metavar="FILE.csv", help="save what was measured")
     race.add_argument("--plot", metavar="FILE.png", help="draw it (needs matplotlib)")
     race.add_argument("--json", action="store_true", help="end with one JSON object on a line")
@@ -292,7 +312,7 @@ def _network(command: argparse.ArgumentParser) -> None:
     net = command.add_argument_group("network")
     net.add_argument(
         "--hidden",
-        type=_sizes,
+        type=words.sizes,
         default=[200],
         metavar="SIZES",
         help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200)",
@@ -321,68 +341,11 @@ def _rule(command: Any) -> None:
     )
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     command.add_argument(
-        "--learning-rate", type=_positive, metavar="RATE", help=f"default: {rates}"
+        "--learning-rate", type=words.positive, metavar="RATE", help=f"default: {rates}"
     )
     command.add_argument(
         "--momentum",
-        type=_fraction,
+        type=words.fraction,
         metavar="M",
         help="of sgd, momentum and nesterov (default: 0 for sgd, else 0.9)",
     )
-
-
-def _checked(kind: type, expected: str, accept: Callable[[Any], bool]) -> Callable[[str], Any]:
-    """Return a reader of one word that says what it expected and what it got."""
-
-    def read(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not accept(value):
-            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-        return value
-
-    return read
-
-
-_count = _checked(int, "a positive integer", lambda value: value > 0)
-_seed = _checked(int, "an integer from 0 to 2**64 - 1", lambda value: 0 <= value < 2**64)
-_positive = _checked(float, "a positive number", lambda value: 0 < value < math.inf)
-_not_negative = _checked(float, "a number from 0 up", lambda value: 0 <= value < math.inf)
-_fraction = _checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
-
-
-def _names(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _sizes(text: str) -> list[int]:
-    if text.strip().lower() in ("", "none"):
-        return []
-    try:
-        return [_count(word) for word in text.split(",")]
-    except argparse.ArgumentTypeError:
-        expected = "positive integers with commas between them, or none"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-
-def _batch_size(text: str) -> int | None:
-    if text == "full":
-        return None
-    try:
-        return int(_count(text))
-    except argparse.ArgumentTypeError:
-        expected = "a positive integer or full"
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None
-
-
-def _batch_sizes(text: str) -> list[int | None]:
-    try:
-        sizes = [_batch_size(word.strip()) for word in text.split(",")]
-        if len(set(sizes)) == len(sizes):
-            return sizes
-    except argparse.ArgumentTypeError:
-        pass
-    expected = "different positive integers, or full, with commas between them"
-    raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")

@@ -36,6 +36,9 @@ def train(arguments: Namespace) -> int:
         expected = "a file that is not there yet, or --resume to go on from it"
         raise invalid("--checkpoint", expected, arguments.checkpoint)
     data = load_data(arguments)
+    if not len(data.x_test) and (arguments.patience or arguments.restore_best):
+        name = "--patience" if arguments.patience else "--restore-best"
+        raise invalid(name, "data with a held-out part", data.name)
     net, trainer = _build(arguments, data, optimizer)
     epochs = arguments.epochs or default_epochs(arguments.data)
     if arguments.resume:
@@ -64,7 +67,9 @@ def train(arguments: Namespace) -> int:
         saved = _save(arguments, net, trainer)
         saved.paths.pop("checkpoint", None)  # it is of the epoch before
         # What the library keeps in memory ends with the process, unless it was saved.
-        said = str(error) if "model" in saved.paths else str(error).removesuffix(KEPT)
+        said = str(error)
+        for kept in KEPT if "model" not in saved.paths else ():
+            said = said.removesuffix(kept)
         say(f"fastmlp: error: {said}{_left_out(arguments, trainer)}{saved.listing()}")
         return saved.status(MISTAKE)
     saved = _save(arguments, net, trainer)
@@ -115,6 +120,9 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         threads=arguments.threads,
         checkpoint=arguments.checkpoint,
         every=arguments.checkpoint_every,
+        schedule=arguments.schedule,
+        patience=arguments.patience,
+        restore_best=arguments.restore_best,
     )
     return net, trainer
 

@@ -1,57 +1,20 @@
-"""The estimators' update rules: their numbers, what they remember, and learning rate schedules."""
+"""The estimators' update rules: their numbers, and what they remember."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastmlp.buffers import aligned_zeros
 from fastmlp.kernels import updates
 from fastmlp.parameters import Parameters
 from fastmlp.passes import Rule
 
-__all__ = ["SolverState", "one_cycle", "scheduled_rates"]
-
-# One cycle (Smith and Topin 2018), with PyTorch's numbers: the share of steps that warm up, and
-# how far below its maximum the learning rate begins and ends.
-_WARM_UP, _BEGIN, _END = 0.3, 1 / 25, 1 / 250_000
-
-
-def cosine(progress: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return factors from 1 to 0 along half a cosine (Loshchilov and Hutter 2017)."""
-    return 0.5 * (1.0 + np.cos(math.pi * np.clip(progress, 0.0, 1.0)))
-
-
-def one_cycle(progress: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return factors that rise to 1 and fall to nearly 0, each along half a cosine.
-
-    Examples
-    --------
-    >>> one_cycle(np.array([0.0, 0.3, 1.0])).round(6).tolist()
-    [0.04, 1.0, 4e-06]
-    """
-    rise = _BEGIN + (1.0 - _BEGIN) * (1.0 - cosine(progress / _WARM_UP))
-    fall = _END + (1.0 - _END) * cosine((progress - _WARM_UP) / (1.0 - _WARM_UP))
-    return np.where(progress < _WARM_UP, rise, fall)
-
+__all__ = ["SolverState"]
 
 # What a solver remembers besides its arrays.
 _NUMBERS = ("learning_rate", "steps", "batches", "told")
-
-_SCHEDULES = {"cosine": cosine, "one_cycle": one_cycle}
-
-
-def scheduled_rates(
-    name: str, learning_rate: float, first: int, steps: int, total: int
-) -> NDArray[np.float64] | None:
-    """Return the learning rates of steps [first, first + steps) of `total`; None: no schedule."""
-    if name not in _SCHEDULES:
-        return None
-    progress = np.arange(first, first + steps) / max(total - 1, 1)
-    return learning_rate * _SCHEDULES[name](progress)
 
 
 class SolverState:

@@ -14,12 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.errors import DivergenceError
 from fastmlp.estimators.observers import Observers
-from fastmlp.estimators.optimizer import SolverState, scheduled_rates
+from fastmlp.estimators.optimizer import SolverState
 from fastmlp.estimators.validation import HeldOut, Monitor
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import TrainingPass
+from fastmlp.schedules import scheduled_rates
 from fastmlp.validation import Samples, Targets, all_finite
 
 __all__ = ["DivergedConvergenceWarning", "StochasticFit", "TrainingData", "check_finite"]

@@ -14,6 +14,7 @@ from sklearn.metrics import get_scorer
 from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import forward
+from fastmlp.stopping import Best
 from fastmlp.validation import Samples, Targets, all_finite
 
 __all__ = ["HeldOut", "Monitor"]
@@ -87,8 +88,8 @@ class Monitor:
         self.early = bool(estimator.early_stopping)
         restore = estimator.restore_best_weights
         self.restores = self.early if restore is None else bool(restore)
-        self._best = network.buffer.copy() if self.restores else None
-        self._least = math.inf
+        before = -estimator.best_validation_score_ if self.early else math.inf
+        self._best = Best(before, network.buffer.copy() if self.restores else None)
         self._scorer = None
         if self.early and estimator.scoring not in (None, "loss"):
             scoring = estimator.scoring
@@ -109,20 +110,19 @@ class Monitor:
         if self.early:
             estimator.validation_scores_.append(score)
             estimator._say(f"Validation score: {score:f}")
-            better = score > estimator.best_validation_score_
             stalls = score < estimator.best_validation_score_ + estimator.tol
-            if better:
+            if score > estimator.best_validation_score_:
                 estimator.best_validation_score_ = score
+            watched = -score
         else:
             stalls = loss > estimator.best_loss_ - estimator.tol
             if loss < estimator.best_loss_:
                 estimator.best_loss_ = loss
             watched = loss if self.held_out is None else held_out_loss
-            better = watched < self._least
-            self._least = min(self._least, watched) if better else self._least
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalls else 0
-        if better and self._best is not None and all_finite(self.network.buffer):
-            self._best[:] = self.network.buffer
+        self._best.see(
+            watched, self.network.buffer, self.restores and all_finite(self.network.buffer)
+        )
 
     def diverged(self) -> None:
         """Record that an epoch had no finite loss."""
@@ -147,5 +147,5 @@ class Monitor:
 
     def finish(self) -> None:
         """Go back to the best weights, if they are to be restored and no other fit went on."""
-        if self._best is not None and self.estimator.t_ == self._seen:
-            self.network.buffer[:] = self._best
+        if self.estimator.t_ == self._seen:
+            self._best.restore(self.network.buffer)

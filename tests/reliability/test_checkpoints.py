@@ -83,6 +83,11 @@ def contents(found: fastmlp.Trainer) -> list[Any]:
         ("adam", {}),
         ("adam", {"dtype": "float64", "batch_size": BLOCK_ROWS + 20}),
         ("adamw", {"batch_size": 100, "l2": 0.0}),
+        ("sgd", {"schedule": "one_cycle"}),
+        ("adam", {"schedule": "cosine", "batch_size": 100, "drop_last": True}),
+        ("adam", {"restore_best": True}),
+        ("adamw", {"patience": 1, "restore_best": True, "schedule": "one_cycle"}),
+        ("momentum", {"patience": 2, "min_delta": 0.05, "monitor": "accuracy"}),
     ],
     ids=str,
 )
@@ -108,10 +113,100 @@ def test_a_resumed_training_ends_with_the_bits_of_an_unbroken_one(
             break
     assert interrupted >= 1
     assert contents(broken) == contents(unbroken)
+    assert broken.finished_epochs == unbroken.finished_epochs
     # And both go on alike.
-    broken.fit(X, Y, epochs=1)
-    unbroken.fit(X, Y, epochs=1)
+    broken.fit(X, Y, **(fit | {"epochs": 1}))
+    unbroken.fit(X, Y, **(fit | {"epochs": 1}))
     assert contents(broken) == contents(unbroken)
+
+
+def worse_and_worse(path: Path | None, **options: Any) -> fastmlp.Trainer:
+    """Return a trainer that learns by heart: soon it gets worse on data held out."""
+    return trainer(path, batch_size=8, l2=0.0, **options)
+
+
+NOISE = {"x": X[:40], "y": Y[:40], "validation": (X[40:], np.roll(Y[40:], 1))}
+
+
+@pytest.mark.usefixtures("chunks_of_a_block")
+@pytest.mark.parametrize("seed", range(3))
+def test_early_stopping_that_was_interrupted_stops_where_an_unbroken_one_does(
+    tmp_path: Path, seed: int
+) -> None:
+    options: dict[str, Any] = {"patience": 3, "restore_best": True, "schedule": "one_cycle"}
+    unbroken = worse_and_worse(None, **options)
+    unbroken.fit(**NOISE, epochs=100)
+    assert 4 <= unbroken.finished_epochs < 100  # stopped by its patience
+    expected = contents(unbroken)
+    chunks = np.random.default_rng(seed)
+    for _ in range(200):
+        broken = worse_and_worse(tmp_path / "c", **options)
+        broken.resume()
+        try:
+            broken.fit(**NOISE, epochs=100, callbacks=[InterruptAfter(chunks.integers(1, 8))])
+        except KeyboardInterrupt:
+            continue
+        break
+    assert contents(broken) == expected
+    # Once more: it is over, and stays so.
+    again = worse_and_worse(tmp_path / "c", **options)
+    again.resume()
+    again.fit(**NOISE, epochs=100)
+    assert contents(again) == expected
+
+
+def test_an_interrupted_fit_ends_with_its_best_parameters_and_goes_on_from_its_last(
+    tmp_path: Path,
+) -> None:
+    class Interrupt:
+        def on_epoch_end(self, trainer: Any, history: Any) -> None:
+            if len(history) == 6:
+                self.last = trainer.network.parameters()
+                raise KeyboardInterrupt
+
+    ours, interrupt = worse_and_worse(tmp_path / "c", restore_best=True), Interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        ours.fit(**NOISE, epochs=9, callbacks=[interrupt])
+    best = min(ours.history.validation_loss)
+    assert ours.history.validation_loss[-1] > best
+    assert ours.network.evaluate(*NOISE["validation"])["loss"] == best
+    again = worse_and_worse(tmp_path / "c", restore_best=True)
+    assert again.resume()
+    np.testing.assert_array_equal(again.network.parameters(), interrupt.last)
+
+
+def test_a_schedule_goes_on_only_in_a_fit_as_long_as_it_was_planned_for(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "c", schedule="cosine").fit(
+            X, Y, epochs=3, callbacks=[InterruptAfter(2)]
+        )
+    steps = -(-N // 32)
+    again = trainer(tmp_path / "c", schedule="cosine")
+    again.resume()
+    expected = f"epochs: expected {3 * steps} steps in all, as the checkpoint's schedule has, got"
+    with pytest.raises(InvalidValueError, match=f"^{expected} {5 * steps}"):
+        again.fit(X, Y, epochs=5)
+    again.fit(X, Y, epochs=3)
+    assert again.finished_epochs == 3
+
+
+def test_a_checkpoint_from_before_early_stopping_is_resumed(tmp_path: Path) -> None:
+    unbroken, first = trainer(), trainer(tmp_path / "c")
+    unbroken.fit(X, Y, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(X, Y, epochs=3, callbacks=[InterruptAfter(2)])
+    tensors, description = read_tensors(tmp_path / "c")
+    for name in ("best", "since_best", "planned_steps"):
+        del description["training"][name]
+    for name in ("schedule", "restore_best", "monitor"):
+        del description["training"]["settings"][name]
+    write_tensors(tmp_path / "c", tensors, description)
+    again = trainer(tmp_path / "c", patience=3)
+    again.resume()
+    again.fit(X, Y, epochs=3, validation=(X, Y))
+    columns = again.history, unbroken.history
+    assert columns[0].loss == columns[1].loss
+    np.testing.assert_array_equal(again.network.buffer, unbroken.network.buffer)
 
 
 def test_a_second_fit_is_resumed_as_the_second(tmp_path: Path) -> None:
@@ -190,6 +285,9 @@ def test_without_a_file_nothing_is_resumed(tmp_path: Path) -> None:
         ({"shuffle": False}, "shuffle"),
         ({"drop_last": True}, "drop_last"),
         ({"loss": "squared_error"}, "loss"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"restore_best": True}, "restore_best"),
+        ({"monitor": "accuracy"}, "monitor"),
         ({"optimizer": "sgd"}, "optimizer"),
         ({"optimizer": "adamw"}, "optimizer"),
         ({"dtype": "float64"}, "dtype"),
@@ -253,6 +351,10 @@ def changed(path: Path, **changes: Any) -> None:
         {"history_steps": np.zeros((1, 1))},
         {"history_steps": np.array([np.nan])},
         {"epochs_before": 7},
+        {"planned_steps": -1},
+        {"since_best": 0.5},
+        {"best": "good"},
+        {"best": 10**400},
         {"weights_0": np.zeros((1, 1), "float32")},
         {"first_biases_1": np.zeros(5)},
     ],
@@ -359,14 +461,15 @@ path, kills = sys.argv[1], int(sys.argv[2])
 sizes = dict(epochs=60, validation=(x[:100], y[:100]))
 def new(checkpoint):
     return fastmlp.Trainer(
-        network(), batch_size=64, threads=1, checkpoint=checkpoint, every=0.002, seed=7
+        network(), batch_size=64, threads=1, checkpoint=checkpoint, every=0.002, seed=7,
+        **json.loads(sys.argv[4]),
     )
 unbroken = new(None)
 unbroken.fit(x, y, **sizes)
 moments = np.random.default_rng(int(sys.argv[3]))
 done = starts = broken = 0
 while broken < kills:
-    if done == 60:  # once more from the beginning
+    if done == unbroken.finished_epochs:  # once more from the beginning
         os.unlink(path)
         done = 0
     existed = os.path.exists(path)
@@ -404,13 +507,21 @@ print(broken, starts > kills // 3, alone, same and last.history.loss == unbroken
 def test_killed_at_fifty_moments_it_ends_with_the_bits_of_an_unbroken_one(
     script: Callable[..., str], tmp_path: Path
 ) -> None:
-    assert script(KILLED, str(tmp_path / "c"), "50", "0") == "50 True True True\n"
+    assert script(KILLED, str(tmp_path / "c"), "50", "0", "{}") == "50 True True True\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_killed_it_stops_where_an_unbroken_one_does_with_the_same_best_parameters(
+    script: Callable[..., str], tmp_path: Path
+) -> None:
+    options = json.dumps({"patience": 50, "restore_best": True, "schedule": "one_cycle"})
+    assert script(KILLED, str(tmp_path / "c"), "10", "2", options) == "10 True True True\n"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_killed_at_two_hundred_moments(script: Callable[..., str], tmp_path: Path) -> None:
-    assert script(KILLED, str(tmp_path / "c"), "200", "1") == "200 True True True\n"
+    assert script(KILLED, str(tmp_path / "c"), "200", "1", "{}") == "200 True True True\n"
 
 
 # --- the command line -----------------------------------------------------------------------------
