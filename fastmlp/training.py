@@ -101,6 +101,8 @@ class Trainer(Resumable):
         Whole epochs so far.
     checkpoint_is_current : bool
         Whether the checkpoint on disk is the training as it stands.
+    stopping : Stopping
+        Holds patience, min_delta, restore_best and monitor.
 
     Examples
     --------
