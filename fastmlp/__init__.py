@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.optimizers import SGD, Adam, AdamW
     from fastmlp.racing import Race, race
-    from fastmlp.tables import TableEncoder
+    from fastmlp.tables import TableClassifier, TableEncoder, TableRegressor
     from fastmlp.training import Trainer
 
 _HOME = {
@@ -46,7 +46,9 @@ _HOME = {
     "Network": "fastmlp.network",
     "Race": "fastmlp.racing",
     "SGD": "fastmlp.optimizers",
+    "TableClassifier": "fastmlp.tables",
     "TableEncoder": "fastmlp.tables",
+    "TableRegressor": "fastmlp.tables",
     "Trainer": "fastmlp.training",
     "race": "fastmlp.racing",
 }
@@ -65,7 +67,9 @@ __all__ = [
     "NearestMean",
     "Network",
     "Race",
+    "TableClassifier",
     "TableEncoder",
+    "TableRegressor",
     "Trainer",
     "__version__",
     "datasets",

@@ -97,8 +97,10 @@ class Dataset:
         )
 
 
-def hold_out(labels: ArrayLike, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split row numbers into those to train on and a quarter to hold out, class by class.
+def hold_out(
+    labels: ArrayLike, *, seed: int = 0, share: float = 0.25
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split row numbers into those to train on and a share to hold out, class by class.
 
     Parameters
     ----------
@@ -106,6 +108,7 @@ def hold_out(labels: ArrayLike, *, seed: int = 0) -> tuple[NDArray[np.intp], NDA
         split without classes.
         A class of one row is trained on, of a larger one at least one row is held out.
     seed : of the random choice.
+    share : of each class that is held out, up to a half.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def hold_out(labels: ArrayLike, *, seed: int = 0) -> tuple[NDArray[np.intp], NDA
     >>> len(train), len(held_out), 8 in train
     (7, 2, True)
     """
-    from fastmlp.validation import check_integer  # imports the compiler
+    from fastmlp.validation import check_integer, check_number  # imports the compiler
 
     try:
         codes = np.asarray(labels)
@@ -136,7 +139,9 @@ def hold_out(labels: ArrayLike, *, seed: int = 0) -> tuple[NDArray[np.intp], NDA
     order = order[np.argsort(codes[order], kind="stable")]  # class by class, random within
     grouped = codes[order]
     rank = np.arange(len(codes)) - np.searchsorted(grouped, grouped)
-    held_out = rank % 4 == 1
+    share = check_number("share", share, below=0.5000001)
+    # Every 1 / share-th row of a class, from its second on.
+    held_out = np.floor((rank - 1) * share) > np.floor((rank - 2) * share)
     return np.sort(order[~held_out]), np.sort(order[held_out])
 
 

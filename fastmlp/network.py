@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -341,13 +341,24 @@ class Network(Differentiable):
             The file is missing, damaged, or not a network.
         """
         tensors, description = read_tensors(path)
+        if "table" in description:
+            kind = "Classifier" if "classes" in str(description.get("target")) else "Regressor"
+            expected = f"{os.fspath(path)}: expected a network, got a model of a table"
+            raise DataError(f"{expected}: use fastmlp.Table{kind}.load")
         description.pop("training", None)  # of a checkpoint
         try:
-            check_shapes(description.get("sizes"), tensors)  # before memory is taken for them
-            net = cls(init="zeros", **description)
-            net.take(tensors, net.buffer)
+            return cls.from_tensors(description, tensors)
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{os.fspath(path)}: expected a fastmlp network, got {error}") from None
+
+    @classmethod
+    def from_tensors(
+        cls, description: dict[str, Any], tensors: Mapping[str, NDArray[Any]], prefix: str = ""
+    ) -> Network:
+        """Return the network of a file's description and arrays; ValueError where they are bad."""
+        check_shapes(description.get("sizes"), tensors, prefix)  # before memory is taken for them
+        net = cls(init="zeros", **description)
+        net.take(tensors, net.buffer, prefix)
         return net
 
 

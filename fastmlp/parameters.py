@@ -269,9 +269,9 @@ def check_memory(units: Sequence[int], itemsize: int) -> None:
         raise invalid("sizes", expected, f"one of {count * itemsize >> 20} MB")
 
 
-def check_shapes(sizes: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+def check_shapes(sizes: Any, tensors: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
     """Refuse a file's sizes unless its weights have them, by their names in the file."""
-    layers = sum(name.startswith("weights_") for name in tensors)
-    shapes = [tensors[f"weights_{i}"].shape for i in range(layers)]
+    layers = sum(name.startswith(f"{prefix}weights_") for name in tensors)
+    shapes = [tensors[f"{prefix}weights_{i}"].shape for i in range(layers)]
     if not isinstance(sizes, list) or not shapes or list(pairwise(sizes)) != shapes:
         raise invalid("sizes", f"those of the weights, {shapes}", sizes)

@@ -70,7 +70,7 @@ def write_tensors(
 
 
 def read_tensors(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str], arrays: bool = True
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what `write_tensors` wrote; nothing in the file is run.
 
@@ -78,6 +78,8 @@ def read_tensors(
     ----------
     path : str or path
         A file that `write_tensors` wrote.
+    arrays : bool
+        Whether to read them, or the description alone.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def read_tensors(
             description = _description(name, file.metadata() or {})
             # The library hands out views of its own buffer, which may be read-only; its file has
             # keys but is no mapping.
-            names = file.keys()
+            names = file.keys() if arrays else ()
             tensors = {key: np.array(file.get_tensor(key), order="C") for key in names}
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

@@ -55,7 +55,7 @@ def test_help_names_the_command_and_imports_nothing_heavy(command: str) -> None:
 
 def test_train_help_tells_the_epochs_of_digits() -> None:
     done = succeed("train", "--help")
-    assert "(default: 10, 60 for digits)" in " ".join(done.stdout.split())
+    assert "(default: 10, 60 for digits;" in " ".join(done.stdout.split())
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

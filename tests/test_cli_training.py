@@ -243,27 +243,6 @@ def test_numbers_as_targets_are_regression(numbers_npz: Path, tmp_path: Path) ->
     np.testing.assert_allclose(predicted, [1.0, -2.0, 0.5], atol=0.05)
 
 
-def test_integers_are_numbers_for_an_identity_output(tmp_path: Path) -> None:
-    random = np.random.default_rng(2)
-    rooms, metres = random.integers(1, 6, 40), random.integers(20, 200, 40)
-    prices = 1000 * np.arange(100, 140)
-    table, out = tmp_path / "prices.csv", tmp_path / "m"
-    lines = [",".join(map(str, row)) for row in zip(rooms, metres, prices, strict=True)]
-    table.write_text("\n".join(["rooms,metres,price", *lines, ""]))
-    words = ("train", table, "--target", "price", "--hidden", "none", "--epochs", "5", "--json")
-    done = succeed(*words, "--quiet", "--output", "identity", "--out", out)
-    assert done.stderr == ""
-    result = last_json(done)
-    assert result["sizes"] == [2, 1]
-    assert done.stdout.startswith("held-out loss ")
-    assert done.stdout.splitlines()[0].endswith(" on 10 samples")
-    words = ("evaluate", out, table, "--target", "price", "--json")
-    measured = last_json(succeed(*words))
-    assert measured["samples"] == 10
-    assert measured["loss"] == pytest.approx(result["held_out_loss"], rel=1e-6)
-    assert measured["loss"] == pytest.approx(np.mean(prices**2.0), rel=0.2)
-
-
 def test_a_network_of_numbers_is_measured_on_the_numbers_of_classes(tmp_path: Path) -> None:
     from fastmlp import Network
 

@@ -30,11 +30,18 @@ def evaluate(arguments: Namespace) -> int:
     """Print a saved network's loss and accuracy on data."""
     from fastmlp.files import load_named
     from fastmlp.network import Network
+    from fastmlp.tables.files import load_model
+    from fastmlp.tables.reading import is_table
 
-    net = Network.load(arguments.model)
+    net, table = load_model(arguments.model), is_table(arguments.data)
+    if not isinstance(net, Network):
+        from fastmlp.cli.tables import evaluate_table
+
+        _expect_table("DATA", arguments.data)
+        return evaluate_table(arguments, net)
     numbers = net.classes is None and net.output == "identity"
     data = load_named(arguments.data, target=arguments.target, numbers=numbers)
-    x, y = _part(data, arguments.part)
+    x, y = _part(data, arguments.part or ("all" if table else "held-out"))
     if net.classes is not None:
         y = _as_known(y, data.classes, net.classes)
     elif numbers and len(data.classes):
@@ -60,12 +67,20 @@ def predict(arguments: Namespace) -> int:
             raise invalid("--out", "a file other than that of INPUT", arguments.out)
     from fastmlp.files import load_inputs
     from fastmlp.network import Network
+    from fastmlp.tables.files import load_model
 
-    net = Network.load(arguments.model)
-    x = load_inputs(arguments.input, target=arguments.target)
-    predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
-    if net.classes is not None and not arguments.proba:
-        predictions = net.classes[predictions]
+    net = load_model(arguments.model)
+    predictions: NDArray[Any] | str
+    if isinstance(net, Network):
+        x = load_inputs(arguments.input, target=arguments.target)
+        predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
+        if net.classes is not None and not arguments.proba:
+            predictions = net.classes[predictions]
+    else:
+        from fastmlp.cli.tables import predict_table
+
+        _expect_table("INPUT", arguments.input)
+        predictions = predict_table(arguments, net)
     if arguments.out is None:
         sys.stdout.write(_lines(predictions))
     elif Path(arguments.out).suffix.lower() == ".npy":
@@ -103,8 +118,18 @@ def _as_known(y: NDArray[Any], classes: NDArray[Any], known: NDArray[Any]) -> ND
     return np.take(position, y)
 
 
-def _lines(predictions: NDArray[Any]) -> str:
+def _expect_table(argument: str, path: str) -> None:
+    from fastmlp.tables.reading import ENDINGS, is_table
+
+    if not is_table(path):
+        expected = f"a table ({', '.join(ENDINGS)}), as the model was trained on one"
+        raise invalid(argument, expected, path)
+
+
+def _lines(predictions: NDArray[Any] | str) -> str:
     """Return one line for each prediction, its values with commas between them."""
+    if isinstance(predictions, str):
+        return predictions
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     # NumPy's own str is the shortest that reads back as the same float32.

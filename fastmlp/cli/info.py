@@ -18,6 +18,8 @@ LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn", "safetensors
 
 def info(arguments: Namespace) -> int:
     """Print what decides the speed here: a table on a terminal, lines elsewhere, or JSON."""
+    if arguments.model is not None:
+        return _show_model(arguments)
     facts = _facts()
     if arguments.json:
         print(json.dumps(facts, default=str))
@@ -28,6 +30,26 @@ def info(arguments: Namespace) -> int:
             for name, value in values.items():
                 words = section if name == section else f"{section} {_words(name)}"
                 print(f"{words}: {_shown(value)}")
+    return 0
+
+
+def _show_model(arguments: Namespace) -> int:
+    """Print what a model is, and what became of each column of its table."""
+    from fastmlp.network import Network
+    from fastmlp.tables.files import load_model
+
+    model = load_model(arguments.model)
+    networks = [model] if isinstance(model, Network) else model.networks_
+    columns: list[dict[str, object]] = []
+    if not isinstance(model, Network):
+        from fastmlp.cli.tables import show_columns
+
+        columns = show_columns(model)
+    for net in networks:
+        print(net)
+    if arguments.json:
+        described = {"networks": [net.description() for net in networks], "columns": columns}
+        print(json.dumps(described))
     return 0
 
 

@@ -10,7 +10,14 @@ import fastmlp
 from fastmlp.cli import words
 from fastmlp.errors import FastMLPError
 
-__all__ = ["DATA_SETS", "LEARNING_RATES", "build_parser", "default_epochs"]
+__all__ = [
+    "DATA_SETS",
+    "DEFAULTS",
+    "LEARNING_RATES",
+    "TABLE_OPTIONS",
+    "build_parser",
+    "default_epochs",
+]
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 OUTPUTS = ("softmax", "sigmoid", "identity")
@@ -18,9 +25,19 @@ LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
 INITIALISERS = ("he", "glorot", "normal", "zeros")
 SCHEDULES = ("one_cycle", "cosine")
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
+_UNSAID = argparse.SUPPRESS
 CLOCKS = ("fair", "book")
 DATA_SETS = ("digits", "mnist", "fashion-mnist")
 EPOCHS = 10
+# Taken where nothing is said, but not for tables, which have defaults of their own.
+DEFAULTS: dict[str, Any] = {
+    "hidden": [200], "activation": "relu", "init": "he", "optimizer": "adam", "batch_size": 128,
+    "l2": 0.0,
+}  # fmt: skip
+TABLE_OPTIONS = (
+    *("categorical", "numerical", "dates", "drop", "max_categories", "ensemble", "cv"),
+    "importance",
+)
 EPOCHS_OF = {"digits": 60}  # 11 steps an epoch: ten epochs are over before it has learned
 
 
@@ -63,7 +80,10 @@ def build_parser() -> Parser:
     _add_reproduce(commands)
     _add_race(commands)
 
-    info = _command(commands, "info", "show the CPU, threads, cache and versions", "info:info")
+    info = _command(
+        commands, "info", "show the CPU, threads, cache and versions, or a model", "info:info"
+    )
+    info.add_argument("model", metavar="MODEL", nargs="?", help="a file that train --out saved")
     info.add_argument("--json", action="store_true", help="print one JSON object")
 
     _add_bench(commands)
@@ -89,20 +109,22 @@ def _add_train(commands: Any) -> None:
     _network(train)
     run = train.add_argument_group("training")
     _rule(run)
-    run.add_argument("--l2", type=words.not_negative, default=0.0, metavar="L2", help="default: 0")
+    run.add_argument(
+        "--l2", type=words.not_negative, default=_UNSAID, metavar="L2", help="default: 0"
+    )
     run.add_argument(
         "--batch-size",
         type=words.batch_size,
-        default=128,
+        default=_UNSAID,
         metavar="N",
-        help="samples in a step, or full for all of them (default: 128)",
+        help="samples in a step, or full for all of them (default: 128; for a table by its rows)",
     )
     special = "".join(f", {count} for {name}" for name, count in EPOCHS_OF.items())
     run.add_argument(
         "--epochs",
         type=words.count,
         metavar="N",
-        help=f"passes over the data (default: {EPOCHS}{special})",
+        help=f"passes over the data (default: {EPOCHS}{special}; for a table by its rows)",
     )
     run.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
     run.add_argument("--seed", type=words.seed, default=0, metavar="N", help="default: 0")
@@ -127,6 +149,7 @@ def _add_train(commands: Any) -> None:
         help="end with the network of the epoch with the best held-out loss",
     )
 
+    _table(train.add_argument_group("tables"))
     kept = train.add_argument_group("checkpoints")
     kept.add_argument(
         "--checkpoint",
@@ -163,8 +186,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument(
         "--part",
         choices=("held-out", "training", "all"),
-        default="held-out",
-        help="which samples (default: held-out)",
+        help="which samples (default: held-out, of a table all)",
     )
     evaluate.add_argument(
         "--loss", choices=LOSSES, help="default: the one that train takes for the network's output"
@@ -178,9 +200,7 @@ def _add_predict(commands: Any) -> None:
     )
     _model(predict)
     predict.add_argument("input", metavar="INPUT", help="a file of samples, one a row")
-    predict.add_argument(
-        "--target", metavar="COLUMN", help="a column to leave out, of a .csv or .parquet file"
-    )
+    predict.add_argument("--target", metavar="COLUMN", help="a column of a table to leave out")
     predict.add_argument("--proba", action="store_true", help="print the network's outputs instead")
     predict.add_argument("--out", metavar="FILE", help="write them to this .npy or .csv file")
 
@@ -299,12 +319,15 @@ def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> Non
     command.add_argument(
         "data",
         metavar="DATA",
-        help=f"{what}: {', '.join(DATA_SETS)}, a .npz, .csv or .parquet file, "
-        "or a folder of IDX files or images",
+        help=f"{what}: {', '.join(DATA_SETS)}, a table (.csv, .tsv, .parquet, .feather, .jsonl, "
+        ".arff; - is a .csv from standard input), a .npz or .svmlight file, or a folder of IDX "
+        "files or images",
         **options,
     )
     command.add_argument(
-        "--target", metavar="COLUMN", help="the column to predict, in a .csv or .parquet file"
+        "--target",
+        metavar="COLUMN",
+        help="the column of a table to predict (default: target, label, class or y, else the last)",
     )
 
 
@@ -313,23 +336,46 @@ def _network(command: argparse.ArgumentParser) -> None:
     net.add_argument(
         "--hidden",
         type=words.sizes,
-        default=[200],
+        default=_UNSAID,
         metavar="SIZES",
-        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200)",
+        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200, "
+        "for a table 128,128)",
     )
     net.add_argument(
-        "--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (default: relu)"
+        "--activation",
+        choices=ACTIVATIONS,
+        default=_UNSAID,
+        help="of hidden layers (default: relu, for a table silu)",
     )
     net.add_argument(
         "--output",
         choices=OUTPUTS,
-        help="default: softmax for classes, identity for numbers; with identity, integers in a "
-        "file are numbers too",
+        help="default: softmax for classes, identity for numbers; identity takes targets for "
+        "numbers that would be classes",
     )
-    net.add_argument("--init", choices=INITIALISERS, default="he", help="of weights (default: he)")
+    net.add_argument(
+        "--init", choices=INITIALISERS, default=_UNSAID, help="of weights (default: he)"
+    )
     net.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="default: float32"
     )
+
+
+def _table(command: Any) -> None:
+    for name, what in (
+        ("categorical", "taken as categories"), ("numerical", "taken as numbers"),
+        ("dates", "taken as dates"), ("drop", "left out"),
+    ):  # fmt: skip
+        text = f"columns {what}, with commas between them"
+        command.add_argument(f"--{name}", type=words.names, default=(), metavar="NAMES", help=text)
+    for flag, kind, metavar, text in (
+        ("--max-categories", words.count, "N", "features of a column of words (default: 64)"),
+        ("--ensemble", words.count, "K", "train K networks and average them"),
+        ("--cv", words.at_least_two, "K", "measure on K folds instead, and keep nothing"),
+    ):
+        command.add_argument(flag, type=kind, metavar=metavar, help=text)
+    text = "print what shuffling each column costs on the rows held out"
+    command.add_argument("--importance", action="store_true", help=text)
 
 
 def _rule(command: Any) -> None:
@@ -337,7 +383,10 @@ def _rule(command: Any) -> None:
         "--loss", choices=LOSSES, help="default: cross_entropy for classes, else squared_error"
     )
     command.add_argument(
-        "--optimizer", choices=tuple(LEARNING_RATES), default="adam", help="default: adam"
+        "--optimizer",
+        choices=tuple(LEARNING_RATES),
+        default=_UNSAID,
+        help="default: adam, for a table adamw",
     )
     rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
     command.add_argument(

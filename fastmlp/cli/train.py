@@ -10,7 +10,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
-from fastmlp.cli.parser import LEARNING_RATES, default_epochs
+from fastmlp.cli.parser import DEFAULTS, LEARNING_RATES, TABLE_OPTIONS, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.cli.statuses import INTERRUPTED, MISTAKE, OK, TERMINATED
 from fastmlp.cli.streams import say
@@ -19,7 +19,6 @@ from fastmlp.interrupts import Terminated, terminable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
-    from fastmlp.history import History
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
@@ -28,43 +27,49 @@ __all__ = ["build_network", "build_optimizer", "load_data", "train"]
 
 def train(arguments: Namespace) -> int:
     """Train as the arguments say; print the held-out accuracy and what it took."""
-    optimizer = build_optimizer(arguments)
+    from fastmlp.tables.reading import is_table
+
+    table = is_table(arguments.data)
+    optimizer = None
+    if not table or "optimizer" in arguments or arguments.momentum is not None:
+        optimizer = build_optimizer(arguments)
     check_outputs(arguments, ("checkpoint", "out", "history", "plot"))
     if arguments.resume and arguments.checkpoint is None:
         raise invalid("--resume", "--checkpoint FILE with it", "none")
     if not arguments.resume and arguments.checkpoint and os.path.exists(arguments.checkpoint):
         expected = "a file that is not there yet, or --resume to go on from it"
         raise invalid("--checkpoint", expected, arguments.checkpoint)
-    data = load_data(arguments)
-    if not len(data.x_test) and (arguments.patience or arguments.restore_best):
-        name = "--patience" if arguments.patience else "--restore-best"
-        raise invalid(name, "data with a held-out part", data.name)
-    net, trainer = _build(arguments, data, optimizer)
-    epochs = arguments.epochs or default_epochs(arguments.data)
+    job: Any
+    if table:
+        from fastmlp.cli import tables
+
+        if arguments.cv:
+            return tables.cross_validate(arguments)
+        job = tables.TableJob(arguments, optimizer)
+    else:
+        for name in TABLE_OPTIONS:
+            if getattr(arguments, name):
+                flag = "--" + name.replace("_", "-")
+                raise invalid(flag, "DATA that is a table", arguments.data)
+        job = _NetworkJob(arguments, optimizer)
+    trainer = job.trainer
     if arguments.resume:
-        _resume(arguments, trainer, epochs)
-    watch = watcher(epochs, quiet=arguments.quiet)
+        _resume(arguments, trainer, job.epochs)
+    watch = watcher(job.epochs, quiet=arguments.quiet)
     try:
         with terminable(), watch:
-            history = trainer.fit(
-                data.x_train,
-                data.y_train,
-                epochs=epochs,
-                validation=(data.x_test, data.y_test) if len(data.x_test) else None,
-                max_seconds=arguments.max_seconds,
-                callbacks=(watch,),
-            )
+            job.fit(watch)
     except KeyboardInterrupt as interrupt:
         ended = isinstance(interrupt, Terminated)
         what = "terminated" if ended else "interrupted"
         when = "" if trainer.steps else " before the first step"
-        saved = _save(arguments, net, trainer)
+        saved = _save(arguments, job)
         say(f"fastmlp: {what}{when}{_left_out(arguments, trainer)}{saved.listing()}")
         return saved.status(TERMINATED if ended else INTERRUPTED)
     except DivergenceError as error:
         from fastmlp.divergence import KEPT
 
-        saved = _save(arguments, net, trainer)
+        saved = _save(arguments, job)
         saved.paths.pop("checkpoint", None)  # it is of the epoch before
         # What the library keeps in memory ends with the process, unless it was saved.
         said = str(error)
@@ -72,10 +77,56 @@ def train(arguments: Namespace) -> int:
             said = said.removesuffix(kept)
         say(f"fastmlp: error: {said}{_left_out(arguments, trainer)}{saved.listing()}")
         return saved.status(MISTAKE)
-    saved = _save(arguments, net, trainer)
-    held_out = net.evaluate(data.x_test, data.y_test, trainer.loss) if len(data.x_test) else {}
-    _report(arguments, data, net, history, held_out, saved.paths)
+    saved = _save(arguments, job)
+    _report(arguments, job, saved.paths)
     return saved.status(OK)
+
+
+class _NetworkJob:
+    """A training on arrays: images, numbers, data sets by name."""
+
+    loss_unit = 1.0
+
+    def __init__(self, arguments: Namespace, optimizer: Any) -> None:
+        self.arguments = arguments
+        self.data = data = load_data(arguments)
+        if not len(data.x_test) and (arguments.patience or arguments.restore_best):
+            name = "--patience" if arguments.patience else "--restore-best"
+            raise invalid(name, "data with a held-out part", data.name)
+        self.net, self.trainer = _build(arguments, data, optimizer)
+        self.epochs = arguments.epochs or default_epochs(arguments.data)
+
+    def fit(self, watch: Any) -> None:
+        """Train."""
+        data = self.data
+        self.trainer.fit(
+            data.x_train,
+            data.y_train,
+            epochs=self.epochs,
+            validation=(data.x_test, data.y_test) if len(data.x_test) else None,
+            max_seconds=self.arguments.max_seconds,
+            callbacks=(watch,),
+        )
+
+    def writers(self) -> dict[str, tuple[str | None, Any]]:
+        """Return what writes each file that can be asked for, and its path."""
+        history = self.trainer.history
+        return {
+            "model": (self.arguments.out, self.net.save),
+            "history": (self.arguments.history, history.to_csv),
+            "plot": (self.arguments.plot if history else None, history.plot),
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Print what was measured on the rows held out, and return it for JSON."""
+        data, found = self.data, {}
+        if len(data.x_test):
+            found = self.net.evaluate(data.x_test, data.y_test, self.trainer.loss)
+        accuracy, loss = number(found.get("accuracy")), number(found.get("loss"))
+        if found:
+            words = "" if accuracy is None else f"accuracy {accuracy:.4f}, "
+            print(f"held-out {words}{loss_words(loss)} on {len(data.x_test)} samples")
+        return {"sizes": list(self.net.sizes), "accuracy": accuracy, "held_out_loss": loss}
 
 
 def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:
@@ -93,7 +144,8 @@ def build_optimizer(arguments: Namespace) -> Any:
     """Return the optimizer that the arguments name."""
     import fastmlp
 
-    name, momentum = arguments.optimizer, arguments.momentum
+    name = vars(arguments).get("optimizer", DEFAULTS["optimizer"])
+    momentum = arguments.momentum
     rate = arguments.learning_rate or LEARNING_RATES[name]
     if name in ("adam", "adamw"):
         if momentum is not None:
@@ -134,6 +186,8 @@ def load_data(arguments: Namespace) -> Dataset:
     """
     from fastmlp.files import load_named
 
+    for name, value in DEFAULTS.items():
+        vars(arguments).setdefault(name, value)
     numbers = arguments.output == "identity"
     data = load_named(arguments.data, target=arguments.target, numbers=numbers)
     count = len(data.classes)
@@ -181,39 +235,25 @@ def _left_out(arguments: Namespace, trainer: Trainer) -> str:
     return f"; not written: {', '.join(paths)}" if paths and not trainer.steps else ""
 
 
-def _save(arguments: Namespace, net: Network, trainer: Trainer) -> Saved:
+def _save(arguments: Namespace, job: Any) -> Saved:
     """Write what was asked for, as far as there is any."""
-    history = trainer.history
     saved = Saved({}, [])
-    if trainer.steps:  # else the parameters are untrained: those of an older file are worth more
-        saved = save_each(
-            {
-                "model": (arguments.out, net.save),
-                "history": (arguments.history, history.to_csv),
-                "plot": (arguments.plot if history else None, history.plot),
-            }
-        )
-    if not trainer.checkpoint_is_current:
+    if (
+        job.trainer.steps
+    ):  # else the parameters are untrained: those of an older file are worth more
+        saved = save_each(job.writers())
+    if not job.trainer.checkpoint_is_current:
         return saved
     return saved._replace(paths={"checkpoint": arguments.checkpoint, **saved.paths})
 
 
-def _report(
-    arguments: Namespace,
-    data: Dataset,
-    net: Network,
-    history: History,
-    held_out: dict[str, float],
-    saved: dict[str, str],
-) -> None:
+def _report(arguments: Namespace, job: Any, saved: dict[str, str]) -> None:
     """Print the result in words and, if asked, as one JSON object on the last line."""
-    accuracy, loss = number(held_out.get("accuracy")), number(held_out.get("loss"))
-    done = history.to_dict()
+    found = job.report()
+    done = job.trainer.history.to_dict()
     last = {name: number(values[-1]) if values else None for name, values in done.items()}
-    if accuracy is not None:
-        print(f"held-out accuracy {accuracy:.4f}, {loss_words(loss)} on {len(data.x_test)} samples")
-    elif held_out:
-        print(f"held-out {loss_words(loss)} on {len(data.x_test)} samples")
+    if last["loss"] is not None:
+        last["loss"] *= job.loss_unit
     print(
         f"training {loss_words(last['loss'])} after {last['epochs'] or 0:g} epochs, "
         f"{last['steps'] or 0} steps, {last['seconds'] or 0:.3f} s"
@@ -221,12 +261,12 @@ def _report(
     for what, path in saved.items():
         print(f"{what} saved to {path}")
     if arguments.json:
+        figures = {"loss", "accuracy", "r2", "rmse", "held_out_loss"}
         result = {
-            "data": data.name,
-            "sizes": list(net.sizes),
+            "data": arguments.data,
             "loss": last["loss"],
-            "accuracy": accuracy,
-            "held_out_loss": loss,
+            "accuracy": None,
+            **{name: number(value) if name in figures else value for name, value in found.items()},
             "seconds": last["seconds"] or 0.0,
             "epochs": whole(last["epochs"] or 0),
             "steps": last["steps"] or 0,

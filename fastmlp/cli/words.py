@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "batch_size", "batch_sizes", "checked", "count", "fraction", "names", "not_negative",
-    "positive", "seed", "sizes",
+    "at_least_two", "batch_size", "batch_sizes", "checked", "count", "fraction", "names",
+    "not_negative", "positive", "seed", "sizes",
 ]  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def checked(kind: type, expected: str, accept: Callable[[Any], bool]) -> Callabl
 
 
 count = checked(int, "a positive integer", lambda value: value > 0)
+at_least_two = checked(int, "an integer of at least 2", lambda value: value > 1)
 seed = checked(int, "an integer from 0 to 2**64 - 1", lambda value: 0 <= value < 2**64)
 positive = checked(float, "a positive number", lambda value: 0 < value < math.inf)
 not_negative = checked(float, "a number from 0 up", lambda value: 0 <= value < math.inf)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp.errors import invalid, invalid_type
 from fastmlp.kernels import activations
 from fastmlp.threads import available_threads, check_threads
+from fastmlp.validation import as_array
 
-__all__ = ["CONSTRAINTS", "HIDDEN", "OUTPUT", "hidden_codes", "hidden_sizes", "threads_of"]
+__all__ = [
+    "CONSTRAINTS",
+    "HIDDEN",
+    "OUTPUT",
+    "check_numeric",
+    "hidden_codes",
+    "hidden_sizes",
+    "threads_of",
+]
 
 # As scikit-learn names them.
 HIDDEN = {
@@ -124,3 +135,13 @@ def threads_of(n_jobs: int | None) -> int | None:
     if n_jobs < 0:
         return max(1, available_threads() + 1 + int(n_jobs))
     return check_threads(int(n_jobs))
+
+
+def check_numeric(name: str, y: Any) -> None:
+    """Refuse dates, and words that could be read as numbers: NumPy would convert them unasked."""
+    array = as_array(name, y, "numbers")
+    if array.dtype.kind in "biufc" or issparse(y) or y is None:
+        return
+    dates = str | bytes | date | timedelta | np.datetime64 | np.timedelta64
+    if array.dtype != object or any(isinstance(value, dates) for value in array.flat):
+        raise invalid(name, "numbers", f"words or dates, of dtype {array.dtype}")

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from fastmlp.errors import invalid
+from fastmlp.estimators.arguments import check_numeric
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.documentation import documented
 from fastmlp.estimators.observers import with_callbacks
 from fastmlp.estimators.partial import offered
 from fastmlp.kernels import losses
-from fastmlp.validation import Targets, as_array, check_integer
+from fastmlp.validation import Targets, check_integer
 
 __all__ = ["MLPRegressor"]
 
@@ -32,16 +31,6 @@ _LOSSES = {
     "quantile": losses.QUANTILE,
 }
 _NO_LABELS = np.zeros(0, np.int64)
-
-
-def _check_numeric(name: str, y: Any) -> None:
-    """Refuse dates, and words that could be read as numbers: NumPy would convert them unasked."""
-    array = as_array(name, y, "numbers")
-    if array.dtype.kind in "biufc" or issparse(y) or y is None:
-        return
-    dates = str | bytes | date | timedelta | np.datetime64 | np.timedelta64
-    if array.dtype != object or any(isinstance(value, dates) for value in array.flat):
-        raise invalid(name, "numbers", f"words or dates, of dtype {array.dtype}")
 
 
 @documented
@@ -303,7 +292,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _checked_samples(self, X: Any, reset: bool, **y: Any) -> Any:
         for value in y.values():
-            _check_numeric("y", value)
+            check_numeric("y", value)
         return super()._checked_samples(X, reset, **y)
 
     def _validate_targets(self, y: Any, incremental: bool) -> Any:
@@ -314,7 +303,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _validate_held_out(self, y: Any) -> Any:
-        _check_numeric("y_val", y)
+        check_numeric("y_val", y)
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
         return self._validate_targets(y, True)
 

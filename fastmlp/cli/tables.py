@@ -1,0 +1,290 @@
+"""Tables on the command line: what `train`, `evaluate`, `predict` and `info` do with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.cli.streams import say
+from fastmlp.errors import DataError, FastMLPError, invalid
+from fastmlp.tables.columns import columns_of
+from fastmlp.tables.estimators import TableClassifier, TableModel, TableRegressor
+from fastmlp.tables.reading import find_target, read_table
+from fastmlp.tables.targets import read_target
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["TableJob", "cross_validate", "evaluate_table", "predict_table", "show_columns"]
+
+
+class TableJob:
+    """A training on a table: what `fastmlp train` asks of it, as of one on arrays."""
+
+    def __init__(self, arguments: Namespace, optimizer: Any) -> None:
+        self.arguments = arguments
+        self.x, self.y, self.model, self.name = _begin(arguments)
+        flags = vars(arguments)
+        given = {
+            "optimizer": optimizer, "loss": arguments.loss, "schedule": arguments.schedule,
+            "patience": arguments.patience, "l2": flags.get("l2"), "init": flags.get("init"),
+        }  # fmt: skip
+        options = {name: value for name, value in given.items() if value is not None}
+        if "batch_size" in flags:
+            options["batch_size"] = arguments.batch_size
+        self.trainer = self.model.prepare(
+            self.x, self.y, checkpoint=arguments.checkpoint, every=arguments.checkpoint_every,
+            shuffle=not arguments.no_shuffle, **options,
+        )[0]  # fmt: skip
+        self.model.target_name_ = self.name
+        self.epochs: int = self.model.epochs_
+        _say_all(arguments, self.model.encoder_.messages_)
+
+    def fit(self, watch: Any) -> None:
+        """Train; `watch` is told of the first network's epochs."""
+        self.model.callbacks = [watch]
+        self.model.train()
+        self.model.callbacks = None
+
+    def writers(self) -> dict[str, tuple[str | None, Any]]:
+        """Return what writes each file that can be asked for, and its path."""
+        history = self.trainer.history
+        return {
+            "model": (self.arguments.out, self.model.save),
+            "history": (self.arguments.history, history.to_csv),
+            "plot": (self.arguments.plot if history else None, self._plot),
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Print the result in words, and return it as JSON can hold it."""
+        rows = self.model.held_out_rows_
+        found: dict[str, Any] = {}
+        if len(rows):
+            found = measure(self.model, self.x.iloc[rows], self.y[rows])
+            print(f"held-out {in_words(found)} on {len(rows)} rows")
+        if self.arguments.importance:
+            found["importance"] = self._importance(rows if len(rows) else np.arange(len(self.x)))
+        found["held_out_loss"] = found.pop("loss", None)
+        net = self.model.networks_[0]
+        return found | {"sizes": list(net.sizes), "networks": len(self.model.networks_)}
+
+    @property
+    def loss_unit(self) -> float:
+        """What a loss of the training is multiplied by, to be in the target's own unit."""
+        return self.model.scale_**2 if isinstance(self.model, TableRegressor) else 1.0
+
+    def _importance(self, rows: NDArray[np.int64]) -> dict[str, float]:
+        """Print how much the score falls where a column is shuffled, and return it."""
+        from sklearn.inspection import permutation_importance
+
+        x = self.x.iloc[rows]
+        fall = permutation_importance(
+            self.model, x, self.y[rows], n_repeats=5, random_state=self.arguments.seed
+        )
+        what = "accuracy" if isinstance(self.model, TableClassifier) else "R²"
+        order = np.argsort(-fall.importances_mean, kind="stable")
+        print(f"{what} lost where a column is shuffled:")
+        for i in order:
+            mean, spread = fall.importances_mean[i], fall.importances_std[i]
+            print(f"  {x.columns[i]}  {mean:.4f} ± {spread:.4f}")
+        return {x.columns[i]: float(fall.importances_mean[i]) for i in order}
+
+    def _plot(self, path: str) -> None:
+        """Draw the losses, and the predictions of the rows held out beside their targets."""
+        from fastmlp.tables.plot import plot_fit
+
+        rows = self.model.held_out_rows_
+        predicted = self.model.predict(self.x.iloc[rows]) if len(rows) else self.y[rows]
+        plot_fit(path, self.trainer.history, self.y[rows], predicted)
+
+
+def _begin(arguments: Namespace) -> tuple[DataFrame, NDArray[Any], Any, str]:
+    """Return features, targets, the model to train on them, and the target's name."""
+    if arguments.output == "sigmoid":
+        raise invalid("--output", "softmax or identity for a table", arguments.output)
+    frame = read_table(arguments.data)
+    name, said = find_target(list(frame.columns), arguments.target, arguments.data)
+    _say_all(arguments, [said] if said else [])
+    x, y, classes = _split(arguments, frame, name, arguments.output)
+    kind = TableClassifier if classes else TableRegressor
+    flags = vars(arguments)
+    given = {
+        "hidden_layer_sizes": flags.get("hidden"), "activation": flags.get("activation"),
+        "learning_rate_init": arguments.learning_rate, "max_iter": arguments.epochs,
+        "max_categories": arguments.max_categories, "ensemble": arguments.ensemble,
+    }  # fmt: skip
+    model = kind(
+        categorical=arguments.categorical, numerical=arguments.numerical, drop=arguments.drop,
+        dates=arguments.dates, dtype=arguments.dtype,
+        max_time=arguments.max_seconds, random_state=arguments.seed % 2**32,
+        n_jobs=arguments.threads,
+        **{name: value for name, value in given.items() if value is not None},
+    )  # fmt: skip
+    return x, y, model, name
+
+
+def _split(
+    arguments: Namespace, frame: DataFrame, name: str, output: str | None
+) -> tuple[DataFrame, NDArray[Any], bool]:
+    """Return the features of the rows that have a target, the targets, and if they are classes."""
+    columns = columns_of(frame[[name]]) or []
+    try:
+        target = read_target(columns[0], output)
+    except FastMLPError as error:
+        raise DataError(f"{arguments.data}: {error}") from None
+    if "quiet" in arguments or not target.rows.all():
+        _say_all(arguments, target.messages)
+    x = frame.drop(columns=[name])[target.rows].reset_index(drop=True)
+    if not x.shape[1]:
+        raise DataError(f"{arguments.data}: expected a column beside the target, got none")
+    return x, target.values, target.classes
+
+
+def _say_all(arguments: Namespace, messages: list[str]) -> None:
+    if not getattr(arguments, "quiet", False):
+        for message in messages:
+            say(f"fastmlp: {message}")
+
+
+def measure(model: TableModel, x: DataFrame, y: NDArray[Any]) -> dict[str, float]:
+    """Return accuracy and loss, or R², RMSE and loss in the target's own unit."""
+    if isinstance(model, TableClassifier):
+        p = model.predict_proba(x)
+        labels = np.searchsorted(model.classes_, y)
+        own = p[np.arange(len(y)), labels]
+        loss = -np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean()
+        return {"accuracy": float((p.argmax(axis=1) == labels).mean()), "loss": float(loss)}
+    assert isinstance(model, TableRegressor)
+    errors = model.predict(x) - y
+    loss, spread = float(np.mean(errors**2)), float(np.mean((y - y.mean()) ** 2))
+    r2 = 1.0 - loss / spread if spread > 0.0 else math.nan
+    return {"r2": r2, "rmse": math.sqrt(loss), "loss": loss}
+
+
+def in_words(found: Mapping[str, float]) -> str:
+    """Return what `measure` found in words.
+
+    Examples
+    --------
+    >>> in_words({"accuracy": 0.75, "loss": 0.5}), in_words({"r2": 0.9, "rmse": 2.0, "loss": 4.0})
+    ('accuracy 0.7500, loss 0.5', 'R² 0.9000, RMSE 2, loss 4')
+    """
+    if "accuracy" in found:
+        return f"accuracy {found['accuracy']:.4f}, loss {found['loss']:.4g}"
+    return f"R² {found['r2']:.4f}, RMSE {found['rmse']:.4g}, loss {found['loss']:.4g}"
+
+
+def cross_validate(arguments: Namespace) -> int:
+    """Train on all folds but one, in turns; print mean and spread of what the others measure."""
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+
+    for flag in ("out", "checkpoint", "plot", "history", "importance"):
+        if getattr(arguments, flag):
+            raise invalid(f"--{flag}", "none with --cv, which keeps no model", "it")
+    x, y, model, _ = _begin(arguments)
+    classes = isinstance(model, TableClassifier)
+    kind = StratifiedKFold if classes else KFold
+    if arguments.cv > len(y):
+        raise invalid("--cv", f"at most {len(y)}, one row a fold", arguments.cv)
+    folds = kind(arguments.cv, shuffle=True, random_state=arguments.seed % 2**32)
+    scores = cross_val_score(model, x, y, cv=folds, error_score="raise")
+    what = "accuracy" if classes else "R²"
+    each = ", ".join(f"{score:.4f}" for score in scores)
+    print(f"{what} {scores.mean():.4f} ± {scores.std():.4f} over {arguments.cv} folds: {each}")
+    if arguments.json:
+        name = "accuracy" if classes else "r2"
+        found = {"mean": scores.mean(), "std": scores.std(), "folds": scores.tolist()}
+        print(json.dumps({"data": arguments.data, name: found}))
+    return 0
+
+
+def _features(arguments: Namespace, frame: DataFrame, path: str, model: Any) -> DataFrame:
+    """Return a table's features by the names that the model knows."""
+    missing = [
+        plan.name for plan in model.encoder_.columns_
+        if plan.kind != "left out" and plan.name not in frame.columns
+    ]  # fmt: skip
+    if missing:
+        raise DataError(f"{path}: expected a column {missing[0]!r}, as in training, got none")
+    return frame
+
+
+def evaluate_table(arguments: Namespace, model: Any) -> int:
+    """Print what a model measures on a table: all of it, or a part."""
+    from fastmlp.datasets import hold_out
+
+    frame = _features(arguments, read_table(arguments.data), arguments.data, model)
+    wanted = arguments.target or getattr(model, "target_name_", None)
+    name, said = find_target(list(frame.columns), wanted, arguments.data)
+    classes = isinstance(model, TableClassifier)
+    x, y, _ = _split(arguments, frame, name, "softmax" if classes else "identity")
+    if said:
+        say(f"fastmlp: {said}")
+    if classes:
+        y = _as_known(model, y)
+    if arguments.part in ("training", "held-out"):
+        parts = hold_out(y if classes else np.zeros(len(y)))
+        rows = parts[arguments.part == "held-out"]
+        x, y = x.iloc[rows], y[rows]
+    found = measure(model, x, y)
+    print(f"{in_words(found)} on {len(x)} rows of {arguments.data}")
+    if arguments.json:
+        known = {name: value if math.isfinite(value) else None for name, value in found.items()}
+        print(json.dumps(known | {"samples": len(x)}))
+    return 0
+
+
+def _as_known(model: Any, y: NDArray[Any]) -> NDArray[Any]:
+    """Return classes in the type that the model has them in; refuse others."""
+    known = model.classes_
+    if y.dtype.kind != known.dtype.kind:
+        y = y.astype(str) if known.dtype.kind == "U" else y
+    unknown = np.setdiff1d(y, known)
+    if len(unknown):
+        names = ", ".join(map(str, known.tolist()))
+        raise invalid("DATA", f"classes among {names}", unknown[0])
+    return y
+
+
+def predict_table(arguments: Namespace, model: Any) -> NDArray[Any] | str:
+    """Return predictions of a table's rows, as comma-separated text with names, or an array."""
+    frame = _features(arguments, read_table(arguments.input), arguments.input, model)
+    classes = isinstance(model, TableClassifier)
+    outputs: NDArray[Any] = model.predict_proba(frame) if classes else model.predict(frame)[:, None]
+    array = (arguments.out or "").lower().endswith(".npy")
+    if arguments.proba:
+        return outputs
+    predictions = outputs[:, 0]
+    if classes:
+        predictions = model.classes_[outputs.argmax(axis=1)]
+    if array:
+        return predictions
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f"probability_{name}" for name in model.classes_.tolist()] if classes else []
+    writer.writerow(["prediction", *names])
+    rows = zip(predictions.tolist(), outputs.tolist(), strict=True)
+    writer.writerows([prediction, *(each if classes else ())] for prediction, each in rows)
+    return text.getvalue()
+
+
+def show_columns(model: Any) -> list[dict[str, Any]]:
+    """Print what became of each column of a model's table, and return it for JSON."""
+    names = model.encoder_.get_feature_names_out().tolist()
+    target = getattr(model, "target_name_", None) or "target"
+    what = f"{len(model.classes_)} classes" if isinstance(model, TableClassifier) else "numbers"
+    sys.stdout.write(f"{target}: {what}, to predict from {len(names)} features\n")
+    rows = [plan._asdict() for plan in model.encoder_.columns_]
+    for row in rows:
+        note = f" ({row['note']})" if row["note"] else ""
+        sys.stdout.write(f"{row['name']}: {row['kind']}{note}\n")
+    return rows
