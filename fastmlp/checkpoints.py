@@ -34,6 +34,8 @@ _MOMENTS = ("first", "second")
 _COUNTS = ("epochs", "epochs_before", "steps_before", "n_samples")
 # Of settings that older files do not name.
 _SETTINGS_BEFORE = {
+    "loss_constants": [],
+    "dropout": 0.0,
     "multilabel": None, "schedule": None, "restore_best": False, "monitor": "loss",
 }  # fmt: skip
 

@@ -34,11 +34,12 @@ class Start(NamedTuple):
     records: NDArray[np.float64]  # of the steps that were done
     learning_rate: float
     rates: NDArray[np.float64] | None  # of the epoch's steps, where there is a schedule
+    seed: int  # of dropout
 
     def begin(self, run: TrainingPass) -> None:
         """Begin the epoch, or the rest of it."""
         rates = self.learning_rate if self.rates is None else self.rates
-        run.begin(self.order, self.records, rates)
+        run.begin(self.order, self.records, rates, self.seed)
 
     def take(self, run: TrainingPass, network: Network, state: State) -> None:
         """Go back to here."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import InvalidValueError, invalid
+from fastmlp import names
+from fastmlp.errors import InvalidValueError, invalid, shown
 from fastmlp.kernels import losses
 from fastmlp.kernels.per_sample import per_sample, per_sample_parallel
 from fastmlp.parameters import Parameters
@@ -18,6 +19,7 @@ from fastmlp.validation import (
     Samples,
     Targets,
     all_finite,
+    as_array,
     as_sample_weight,
     as_samples,
     as_targets,
@@ -25,19 +27,24 @@ from fastmlp.validation import (
     check_number,
 )
 
-__all__ = ["LOSSES", "Differentiable", "Weightless"]
+__all__ = ["Differentiable", "Loss", "Weightless"]
 
-# A loss's code, and the outputs it makes sense with.
-LOSSES = {
-    "cross_entropy": (losses.CROSS_ENTROPY, ("softmax", "sigmoid")),
-    "squared_error": (losses.SQUARED_ERROR, ("identity", "sigmoid", "softmax")),
-    "mnist_loss": (losses.MNIST_LOSS, ("sigmoid",)),
-}
 
 # Bytes of per-sample gradients from which on several threads write them, and of one call: Ctrl-C
 # is seen between two.
 _SHARED = 1 << 24
 _CALL = 1 << 28
+
+
+LossLike = str | tuple[str, Any] | None
+
+
+class Loss(NamedTuple):
+    """A loss as the kernels take it."""
+
+    name: str
+    code: int
+    constants: NDArray[np.float64]  # (outputs,), or (0,) where it has none
 
 
 class Weightless(tuple[list[NDArray[Any]], list[NDArray[Any]]]):
@@ -58,16 +65,31 @@ class Differentiable(Parameters):
     output: str
     multilabel: bool | None
 
-    def loss_code(self, loss: str | None) -> tuple[str, int]:
-        """Return a loss's name and code; None means the one that goes with the output."""
+    def as_loss(self, loss: LossLike) -> Loss:
+        """Return a loss for the kernels; None means the one that goes with the output."""
         if loss is None:
             loss = "squared_error" if self.output == "identity" else "cross_entropy"
-        check_choice("loss", loss, tuple(LOSSES))
-        code, outputs = LOSSES[loss]
+        pair = loss if isinstance(loss, tuple | list) and len(loss) == 2 else (loss, None)
+        name, parameter = check_choice("loss", pair[0], tuple(names.LOSSES)), pair[1]
+        outputs = names.LOSSES[name]
         if self.output not in outputs:
             expected = f"a loss for a {self.output} output"
-            raise invalid("loss", expected, f"{loss}, which goes with {' or '.join(outputs)}")
-        return loss, code
+            raise invalid("loss", expected, f"{name}, which goes with {' or '.join(outputs)}")
+        constants = np.zeros(0)
+        if name == "huber":
+            delta = 1.0 if parameter is None else parameter
+            constants = np.full(self.sizes[-1], check_number("huber", delta, open_below=True))
+        elif name == "quantile":
+            given = as_array("quantile", 0.5 if parameter is None else parameter, "numbers")
+            expected = f"one number between 0 and 1, or {self.sizes[-1]} of them, one an output"
+            if given.dtype.kind != "f" or given.shape not in ((), (self.sizes[-1],)):
+                raise invalid("quantile", expected, shown(parameter, repr))
+            if not ((given > 0) & (given < 1)).all():
+                raise invalid("quantile", expected, shown(parameter, repr))
+            constants = np.array(np.broadcast_to(given, self.sizes[-1]), np.float64)
+        elif parameter is not None:
+            raise invalid("loss", f"{name!r} alone: it has no parameter", shown(loss, repr))
+        return Loss(name, getattr(losses, name.upper()), constants)
 
     def targets(
         self, y: ArrayLike, n: int, loss: str, name: str = "y", multilabel: bool | None = None
@@ -84,7 +106,7 @@ class Differentiable(Parameters):
         return self.output == "sigmoid" and self.sizes[-1] > 1 and not targets.coded
 
     def loss_and_gradient(
-        self, x: Any, y: ArrayLike, loss: str | None = None,
+        self, x: Any, y: ArrayLike, loss: LossLike = None,
         sample_weight: ArrayLike | None = None, l2: float = 0.0,
     ) -> tuple[float, NDArray[Any]]:  # fmt: skip
         """Return the loss and its gradient as one flat vector, ordered as `parameters()`.
@@ -113,7 +135,7 @@ class Differentiable(Parameters):
         return value, self._flat(*self.unpack_gradients(packed))
 
     def gradients(
-        self, x: Any, y: ArrayLike, loss: str | None = None,
+        self, x: Any, y: ArrayLike, loss: LossLike = None,
         sample_weight: ArrayLike | None = None, l2: float = 0.0,
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:  # fmt: skip
         """Return the gradient of the mean loss, layer by layer.
@@ -148,7 +170,7 @@ class Differentiable(Parameters):
         return Weightless(found) if math.isnan(value) else found
 
     def per_sample_gradients(
-        self, x: Any, y: ArrayLike, loss: str | None = None
+        self, x: Any, y: ArrayLike, loss: LossLike = None
     ) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
         """Return the gradient of each sample's own loss, layer by layer.
 
@@ -180,9 +202,9 @@ class Differentiable(Parameters):
         >>> weights[0].shape, biases[0].tolist()
         ((2, 2, 2), [[-0.5, 0.5], [0.5, -0.5]])
         """
-        name, code = self.loss_code(loss)
+        of = self.as_loss(loss)
         samples = as_samples(x, self.sizes[0])
-        targets = self.targets(y, samples.n, name)
+        targets = self.targets(y, samples.n, of.name)
         out = np.empty((samples.n, self.n_parameters), self.dtype)
         scale = self.dtype.type(self.input_scale)
         labels, values = targets.labels, targets.values
@@ -200,8 +222,8 @@ class Differentiable(Parameters):
                 kernel(
                     self.table, self.buffer, rows,
                     labels[part] if targets.coded else labels,
-                    values if targets.coded else values[part], code,
-                    np.zeros(0), levels, deltas, parts, 0, len(rows), out[part],
+                    values if targets.coded else values[part], of.code,
+                    of.constants, levels, deltas, parts, 0, len(rows), out[part],
                 )  # fmt: skip
         weights, biases, at = [], [], 0
         for w, b in zip(self.weights, self.biases, strict=True):
@@ -214,16 +236,18 @@ class Differentiable(Parameters):
         return weights, biases
 
     def _gradient_buffer(
-        self, x: Any, y: ArrayLike, loss: str | None, sample_weight: ArrayLike | None, l2: float,
+        self, x: Any, y: ArrayLike, loss: LossLike, sample_weight: ArrayLike | None, l2: float,
         some: bool = True,
     ) -> tuple[float, NDArray[Any]]:  # fmt: skip
         """Return the loss and its gradient; NaN and zeros if weights are all 0 and may be."""
-        name, code = self.loss_code(loss)
+        of = self.as_loss(loss)
         rule = Rule(l2=check_number("l2", l2))
         samples = as_samples(x, self.sizes[0])
-        targets = self.targets(y, samples.n, name)
+        targets = self.targets(y, samples.n, of.name)
         weight = as_sample_weight(sample_weight, samples.n, some)
-        run = TrainingPass(self, samples, targets, weight, code, rule, samples.n)
+        run = TrainingPass(
+            self, samples, targets, weight, of.code, rule, samples.n, constants=of.constants
+        )
         run.begin(np.arange(samples.n))
         finite = run.advance(samples.n)
         run.close()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastmlp import names
 from fastmlp.errors import DataError, invalid, invalid_type, shown
-from fastmlp.gradients import Differentiable
+from fastmlp.gradients import Differentiable, Loss, LossLike
 from fastmlp.inference import compile_network, predict_few
 from fastmlp.kernels import activations
 from fastmlp.kernels.predict import CompiledNetwork
@@ -37,7 +38,6 @@ _OUTPUT = {
     "sigmoid": activations.SIGMOID,
     "softmax": activations.SOFTMAX,
 }
-_INITIALISERS = ("normal", "zeros", "glorot", "he")
 # Half of the widest span that NumPy draws from.
 _WIDEST = float(np.finfo(np.float64).max) / 2
 
@@ -108,13 +108,13 @@ class Network(Differentiable):
             raise invalid("sizes", "at least two integers: inputs and outputs", units)
         given: list[Any] = list(hidden) if isinstance(hidden, list | tuple) else [hidden]
         for name in given:
-            check_choice("hidden", name, tuple(activations.HIDDEN))
-        names = given if isinstance(hidden, list | tuple) else given * (len(units) - 2)
-        if len(names) != len(units) - 2:
+            check_choice("hidden", name, names.HIDDEN)
+        each = given if isinstance(hidden, list | tuple) else given * (len(units) - 2)
+        if len(each) != len(units) - 2:
             expected = f"one name, or one for each of {len(units) - 2} hidden layers"
-            raise invalid("hidden", expected, f"{len(names)} names")
-        self.hidden = names if isinstance(hidden, list | tuple) else hidden
-        self.output = check_choice("output", output, tuple(_OUTPUT))
+            raise invalid("hidden", expected, f"{len(each)} names")
+        self.hidden = each if isinstance(hidden, list | tuple) else hidden
+        self.output = check_choice("output", output, names.OUTPUTS)
         if self.output == "softmax" and units[-1] == 1:
             raise invalid("sizes", "at least 2 outputs with softmax", "1 (use output='sigmoid')")
         try:
@@ -138,7 +138,7 @@ class Network(Differentiable):
         if self.multilabel and (self.output != "sigmoid" or units[-1] == 1):
             raise invalid("multilabel", "None or False without several sigmoid outputs", True)
         check_memory(units, real.itemsize)
-        codes = [*(activations.HIDDEN[name] for name in names), _OUTPUT[self.output]]
+        codes = [*(activations.HIDDEN[name] for name in each), _OUTPUT[self.output]]
         scale = check_number("input_scale", input_scale, open_below=True)
         if scale > float(np.finfo(real).max):
             raise invalid("input_scale", f"a number that is finite in {real}", scale)
@@ -147,7 +147,7 @@ class Network(Differentiable):
 
     def _initialise(self, init: str | tuple[str, float], seed: int | None) -> None:
         name, scale = init if isinstance(init, tuple) and len(init) == 2 else (init, None)
-        check_choice("init", name, _INITIALISERS)
+        check_choice("init", name, names.INITIALISERS)
         if scale is not None:
             scale = check_number("init scale", scale)
         generator = np.random.default_rng(seed)
@@ -257,7 +257,7 @@ class Network(Differentiable):
         return classes
 
     def evaluate(
-        self, x: Any, y: ArrayLike, loss: str | None = None, sample_weight: ArrayLike | None = None
+        self, x: Any, y: ArrayLike, loss: LossLike = None, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
         """Return the mean loss and, for classes, the share of right answers.
 
@@ -266,9 +266,8 @@ class Network(Differentiable):
         x : array-like of shape (n, n_in)
         y : array-like of shape (n,), (n, 1) or (n, n_out)
             Classes, one-hot rows, or numbers.
-        loss : str or None
-            "cross_entropy", "squared_error" or "mnist_loss"; None takes squared_error for an
-            identity output, else cross_entropy.
+        loss : str, (str, parameter) or None
+            As for `Trainer`.
         sample_weight : array-like of shape (n,) or None
 
         Returns
@@ -287,23 +286,25 @@ class Network(Differentiable):
         >>> net.evaluate([[1.0, 0.0], [0.0, 1.0]], [0, 0])
         {'loss': 0.6931471824645996, 'accuracy': 1.0}
         """
-        name, code = self.loss_code(loss)
+        of = self.as_loss(loss)
         samples = as_samples(x, self.sizes[0])
-        targets = self.targets(y, samples.n, name)
+        targets = self.targets(y, samples.n, of.name)
         weight = as_sample_weight(sample_weight, samples.n)
-        found = self.run_evaluation(samples, targets, weight, code, None)
+        found = self.run_evaluation(samples, targets, weight, of, None)
         if not math.isfinite(found["loss"]):
             raise self.overflow(samples, "x, y" if sample_weight is None else "x, y, sample_weight")
         return found
 
     def run_evaluation(
-        self, samples: Samples, targets: Targets, weight: NDArray[np.float64], code: int,
+        self, samples: Samples, targets: Targets, weight: NDArray[np.float64], loss: Loss,
         threads: int | None,
     ) -> dict[str, float]:  # fmt: skip
         """Return what `evaluate` does, for data that were checked before, finite or not."""
-        sums = forward(self, samples, targets, weight, code, threads=threads)
-        loss, right, total = sums.tolist()
-        return {"loss": loss / total, "accuracy": right / total if targets.coded else math.nan}
+        sums = forward(
+            self, samples, targets, weight, loss.code, threads=threads, constants=loss.constants
+        )
+        summed, right, total = sums.tolist()
+        return {"loss": summed / total, "accuracy": right / total if targets.coded else math.nan}
 
     # Files.
 

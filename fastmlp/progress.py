@@ -99,14 +99,21 @@ class Progress:
             self.best = Best()
         self.resumed = False
 
-    def begin_epoch(self, n: int, shuffle: bool, steps: int) -> NDArray[np.int64]:
-        """Return the order of n samples for a new epoch, or for the one that was resumed."""
+    def begin_epoch(
+        self, n: int, shuffle: bool, steps: int, drops: bool
+    ) -> tuple[NDArray[np.int64], int]:
+        """Return the order of n samples, and a seed where there is dropout.
+
+        They are for a new epoch, or for the one that was resumed.
+        """
         if not self.under_way:
             self.under_way = True
             self.steps_before, self.rows_before = steps, len(self.history)
             self.marks = [(0, self.seconds)]
         self.drawn_from = dict(self.random.bit_generator.state)
-        return self.random.permutation(n) if shuffle else np.arange(n)
+        order = self.random.permutation(n) if shuffle else np.arange(n)
+        # Drawn only where needed: without dropout the orders are what they have always been.
+        return order, int(self.random.integers(2**62)) if drops else 0
 
     def finish_epoch(self) -> None:
         """Count the epoch under way as finished."""

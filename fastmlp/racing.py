@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import DivergenceError, DivergenceWarning, invalid, invalid_type
+from fastmlp.gradients import LossLike
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import Optimizer
@@ -97,7 +98,7 @@ def race(
     batch_sizes: Sequence[int | None] = (1, 32, 128, None),
     max_seconds: float = 10.0,
     *,
-    loss: str | None = None,
+    loss: LossLike = None,
     optimizer: Optimizer | None = None,
     clock: str = "fair",
     points: int = 40,
@@ -201,14 +202,14 @@ def _check_sizes(batch_sizes: Any) -> list[int | None]:
 
 
 def _measure(
-    network: Network, x: Any, y: ArrayLike, loss: str | None, threads: int | None
+    network: Network, x: Any, y: ArrayLike, loss: LossLike, threads: int | None
 ) -> Callable[[Network], dict[str, float]]:
     """Return a function that gives a network's loss and accuracy on data checked once."""
-    name, code = network.loss_code(loss)
+    of = network.as_loss(loss)
     samples = as_samples(x, network.sizes[0])
-    targets = network.targets(y, samples.n, name)
+    targets = network.targets(y, samples.n, of.name)
     no_weight: NDArray[np.float64] = as_sample_weight(None, samples.n)
-    return lambda net: net.run_evaluation(samples, targets, no_weight, code, threads)
+    return lambda net: net.run_evaluation(samples, targets, no_weight, of, threads)
 
 
 class _Note:

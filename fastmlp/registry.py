@@ -157,6 +157,13 @@ def _outputs_and_targets(s: Size, random: Random) -> tuple[Any, ...]:
     return random.standard_normal(_matrix(s)), random.standard_normal(_matrix(s))
 
 
+def _with(
+    inputs: Callable[[Size, Random], tuple[Any, ...]], *settings: float
+) -> Callable[[Size, Random], tuple[Any, ...]]:
+    """Add settings to what is made."""
+    return lambda s, random: (*inputs(s, random), *settings)
+
+
 def _update(states: int, *settings: float) -> Callable[[Size, Random], tuple[Any, ...]]:
     """Parameters, gradient, states (the second of them a mean of squares), and settings."""
 
@@ -183,6 +190,17 @@ _ENTRIES: Final = (
     Entry("tanh_backward", _after(reference.tanh), _matrix),
     Entry("relu_backward", _after(reference.relu), _matrix),
     Entry("softmax_backward", _after(reference.softmax), _matrix),
+    Entry("leaky_relu", _logits, _matrix),
+    Entry("elu", _logits, _matrix),
+    Entry("silu", _logits, _matrix),
+    Entry("gelu", _logits, _matrix),
+    Entry("softplus", _logits, _matrix),
+    Entry("leaky_relu_backward", _after(reference.leaky_relu), _matrix),
+    Entry("elu_backward", _after(reference.elu), _matrix),
+    Entry("silu_backward", _after(reference.identity), _matrix),
+    Entry("gelu_backward", _after(reference.identity), _matrix),
+    Entry("softplus_backward", _after(reference.identity), _matrix),
+    Entry("dropout", _with(_logits, 0.4, 7), _matrix),
     Entry("dense", _layer, _matrix),
     Entry("dense_sigmoid", _layer, _matrix),
     Entry("dense_tanh", _layer, _matrix),
@@ -199,6 +217,12 @@ _ENTRIES: Final = (
     Entry("squared_error_backward", _outputs_and_targets, _matrix),
     Entry("mnist_loss", _probabilities_and_targets, _per_row),
     Entry("mnist_loss_backward", _probabilities_and_targets, _matrix),
+    Entry("absolute_error", _outputs_and_targets, _per_row),
+    Entry("absolute_error_backward", _outputs_and_targets, _matrix),
+    Entry("huber", _with(_outputs_and_targets, 0.7), _per_row),
+    Entry("huber_backward", _with(_outputs_and_targets, 0.7), _matrix),
+    Entry("quantile_loss", _with(_outputs_and_targets, 0.9), _per_row),
+    Entry("quantile_loss_backward", _with(_outputs_and_targets, 0.9), _matrix),
     Entry("sgd_update", _update(0, 1e-2), None, (0,)),
     Entry("momentum_update", _update(1, 1e-2, 0.9), None, (0, 2)),
     Entry("nesterov_update", _update(1, 1e-2, 0.9), None, (0, 2)),

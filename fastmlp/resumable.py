@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp.checkpoints import Timetable, read_checkpoint, write_checkpoint
 from fastmlp.errors import DivergenceError, FastMLPError, invalid
+from fastmlp.gradients import Loss
 from fastmlp.history import History
 from fastmlp.interrupts import DeferredInterrupt
 from fastmlp.network import Network
@@ -33,7 +34,8 @@ class Resumable:
 
     network: Network
     optimizer: Optimizer
-    loss: str
+    _loss: Loss
+    dropout: float
     batch_size: int | None
     shuffle: bool
     drop_last: bool
@@ -212,7 +214,9 @@ class Resumable:
     def _settings(self) -> dict[str, Any]:
         """Return what must be the same where a training goes on."""
         return {
-            "loss": self.loss,
+            "loss": self._loss.name,
+            "loss_constants": self._loss.constants.tolist(),
+            "dropout": self.dropout,
             "optimizer": type(self.optimizer).__name__,
             "momentum": getattr(self.optimizer, "momentum", 0.0) > 0.0,
             "batch_size": self.batch_size,

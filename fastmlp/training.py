@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.callbacks import Callbacks
 from fastmlp.divergence import Start, diverged, rewind, warn_if_exploded, warn_if_overflown
 from fastmlp.errors import invalid, invalid_type, shown
+from fastmlp.gradients import LossLike
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import Adam, Optimizer, State
@@ -42,10 +43,14 @@ class Trainer(Resumable):
     ----------
     network : Network
         Its parameters are changed in place.
-    loss : {"cross_entropy", "squared_error", "mnist_loss"} or None
-        The mean over samples of: cross entropy (binary and summed over outputs for a sigmoid
-        output), the sum over outputs of (target - output)², or 1 - p where the target is 1 and p
-        elsewhere. None takes squared_error for an identity output, else cross_entropy.
+    loss : str, (str, parameter) or None
+        The mean over samples of: "cross_entropy" (binary and summed over outputs for a sigmoid
+        output); "squared_error", the sum over outputs of (target - output)²; "mnist_loss", 1 - p
+        where the target is 1 and p elsewhere. Of identity outputs, summed over them, with the error
+        e = output - target: "absolute_error", |e|; "huber" or ("huber", d), e²/2 up to |e| = d,
+        then d (|e| - d/2), with d = 1; "quantile" or ("quantile", q), (1 - q) e above the target
+        and -q e below, with q = 0.5, or a q for each output. None takes squared_error for an
+        identity output, else cross_entropy.
     optimizer : SGD, Adam or AdamW, or None
         None is Adam(). It keeps its state for the network: a second `fit` goes on, and that of a
         copy of the trainer too.
@@ -86,6 +91,9 @@ class Trainer(Resumable):
         those of the last step. A checkpoint holds the last parameters, and the best besides.
     monitor : {"loss", "accuracy"}
         What is watched on the `validation` data; an accuracy needs classes.
+    dropout : float
+        Share of the hidden units that are left out of a step, others for each sample; those that
+        are kept are divided by 1 - dropout (Srivastava et al. 2014).
 
     Attributes
     ----------
@@ -120,7 +128,7 @@ class Trainer(Resumable):
     def __init__(
         self,
         network: Network,
-        loss: str | None = None,
+        loss: LossLike = None,
         optimizer: Optimizer | None = None,
         batch_size: int | None = 128,
         shuffle: bool = True,
@@ -136,18 +144,21 @@ class Trainer(Resumable):
         min_delta: float = 0.0,
         restore_best: bool = False,
         monitor: str = "loss",
+        dropout: float = 0.0,
     ) -> None:
         if not isinstance(network, Network):
             raise invalid_type("network", "a fastmlp.Network", network)
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise invalid_type("optimizer", "SGD, Adam or AdamW", optimizer)
         self.network = network
-        self.loss, self._loss_code = network.loss_code(loss)
+        self._loss = network.as_loss(loss)
+        self.loss = self._loss.name if loss is None else loss
         self.optimizer = Adam() if optimizer is None else optimizer
         self.batch_size = check_integer("batch_size", batch_size, 1, none=True)
         self.shuffle = check_flag("shuffle", shuffle)
         self.drop_last = check_flag("drop_last", drop_last)
         self.l2 = check_number("l2", l2)
+        self.dropout = check_number("dropout", dropout, below=1.0)
         self.threads = check_threads(threads)
         self.zero_skipping = check_flag("zero_skipping", zero_skipping, none=True)
         if schedule is not None:
@@ -224,7 +235,7 @@ class Trainer(Resumable):
         observers = Callbacks(callbacks)
         net, progress = self.network, self._progress
         samples = as_samples(x, net.sizes[0])
-        targets = net.targets(y, samples.n, self.loss)
+        targets = net.targets(y, samples.n, self._loss.name)
         multilabel = net.seems_multilabel(targets)
         weight = as_sample_weight(sample_weight, samples.n)
         held_out = self._checked_validation(validation, multilabel)
@@ -242,12 +253,13 @@ class Trainer(Resumable):
         with self._one_fit():
             rates = self.optimizer.rates()
             self._state = state = self.optimizer.state(net)
-            rule = Rule(self.optimizer.rule, rates, self.l2)
+            rule = Rule(self.optimizer.rule, rates, self.l2, self.dropout)
             self._checkpoints.begin()
             with self._interrupt:
                 run = TrainingPass(
-                    net, samples, targets, weight, self._loss_code, rule, batch,
+                    net, samples, targets, weight, self._loss.code, rule, batch,
                     (state.first, state.second), self.threads, epochs, self.zero_skipping,
+                    self._loss.constants,
                 )  # fmt: skip
                 run.advance(0)  # compiles, or loads from the cache, before the clock starts
             net.multilabel = multilabel
@@ -266,8 +278,10 @@ class Trainer(Resumable):
                             break
                         rate = self.optimizer.rates()[0]
                         each = scheduled_rates(self.schedule, rate, done * steps, steps, planned)
-                        order = progress.begin_epoch(samples.n, self.shuffle, state.steps)
-                        if not self._epoch(run, order[:n_samples], rate, each, observers):
+                        order, seed = progress.begin_epoch(
+                            samples.n, self.shuffle, state.steps, self.dropout > 0.0
+                        )
+                        if not self._epoch(run, order[:n_samples], rate, each, seed, observers):
                             break
             finally:
                 run.close()
@@ -288,7 +302,7 @@ class Trainer(Resumable):
         net = self.network
         samples = as_samples(validation[0], net.sizes[0], "validation x")
         name = "validation y"
-        return samples, net.targets(validation[1], samples.n, self.loss, name, multilabel)
+        return samples, net.targets(validation[1], samples.n, self._loss.name, name, multilabel)
 
     def _evaluate(self) -> dict[str, float]:
         """Return loss and accuracy on the data held out, if there are any."""
@@ -296,17 +310,17 @@ class Trainer(Resumable):
             return {}
         with self._interrupt.passing():
             return self.network.run_evaluation(
-                *self._held_out, np.zeros(0), self._loss_code, self.threads
+                *self._held_out, np.zeros(0), self._loss, self.threads
             )
 
     def _epoch(
         self, run: TrainingPass, order: NDArray[np.int64], rate: float,
-        rates: NDArray[np.float64] | None, observers: Callbacks,
+        rates: NDArray[np.float64] | None, seed: int, observers: Callbacks,
     ) -> bool:  # fmt: skip
         """Train for one epoch, or the rest of one, and record it; return whether to go on."""
         progress, state = self._progress, self._state
         start = Start(
-            self.network.buffer.copy(), state.copy(), order, progress.records, rate, rates
+            self.network.buffer.copy(), state.copy(), order, progress.records, rate, rates, seed
         )
         idle = self._starts != [] and self._starts[-1].remembered[2] == state.steps
         self._starts = [*(self._starts[:-1] if idle else self._starts[-1:]), start]

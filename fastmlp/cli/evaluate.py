@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.cli.build import build_loss
 from fastmlp.cli.train import loss_words, number
 from fastmlp.errors import DataError, invalid
 from fastmlp.output import check_writable, write_atomically
@@ -48,7 +49,9 @@ def evaluate(arguments: Namespace) -> int:
         if data.classes.dtype.kind == "U":
             raise invalid("DATA", "numbers as targets, as the network was trained on", "classes")
         y = data.classes[y]
-    measured = {name: number(value) for name, value in net.evaluate(x, y, arguments.loss).items()}
+    measured = {
+        name: number(value) for name, value in net.evaluate(x, y, build_loss(arguments)).items()
+    }
     loss, accuracy = measured.get("loss"), measured.get("accuracy")
     words = f"{loss_words(loss)} on {len(x)} samples of {data.name}"
     print(words if accuracy is None else f"accuracy {accuracy:.4f}, {words}")

@@ -7,25 +7,18 @@ import importlib
 from typing import Any, NoReturn
 
 import fastmlp
-from fastmlp.cli import words
+from fastmlp import names
+from fastmlp.cli import options, words
 from fastmlp.errors import FastMLPError
 
 __all__ = [
     "DATA_SETS",
     "DEFAULTS",
-    "LEARNING_RATES",
     "TABLE_OPTIONS",
     "build_parser",
     "default_epochs",
 ]
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
-OUTPUTS = ("softmax", "sigmoid", "identity")
-LOSSES = ("cross_entropy", "squared_error", "mnist_loss")
-INITIALISERS = ("he", "glorot", "normal", "zeros")
-SCHEDULES = ("one_cycle", "cosine")
-LEARNING_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adam": 1e-3, "adamw": 1e-3}
-_UNSAID = argparse.SUPPRESS
 CLOCKS = ("fair", "book")
 DATA_SETS = ("digits", "mnist", "fashion-mnist")
 EPOCHS = 10
@@ -106,16 +99,14 @@ def _add_train(commands: Any) -> None:
     train = _command(commands, "train", "train a network", "train:train")
     _data(train, nargs="?", default="digits", what="what to train on (default: digits)")
 
-    _network(train)
+    options.add_network(train)
     run = train.add_argument_group("training")
-    _rule(run)
-    run.add_argument(
-        "--l2", type=words.not_negative, default=_UNSAID, metavar="L2", help="default: 0"
-    )
+    options.add_rule(run)
+    options.add_regularisation(run)
     run.add_argument(
         "--batch-size",
         type=words.batch_size,
-        default=_UNSAID,
+        default=options.UNSAID,
         metavar="N",
         help="samples in a step, or full for all of them (default: 128; for a table by its rows)",
     )
@@ -135,7 +126,7 @@ def _add_train(commands: Any) -> None:
         "--max-seconds", type=words.positive, metavar="S", help="stop after so much training time"
     )
     run.add_argument(
-        "--schedule", choices=SCHEDULES, help="of learning rates (default: it stays the same)"
+        "--schedule", choices=names.SCHEDULES, help="of learning rates (default: it stays the same)"
     )
     run.add_argument(
         "--patience",
@@ -149,7 +140,7 @@ def _add_train(commands: Any) -> None:
         help="end with the network of the epoch with the best held-out loss",
     )
 
-    _table(train.add_argument_group("tables"))
+    options.add_table(train.add_argument_group("tables"))
     kept = train.add_argument_group("checkpoints")
     kept.add_argument(
         "--checkpoint",
@@ -188,9 +179,7 @@ def _add_evaluate(commands: Any) -> None:
         choices=("held-out", "training", "all"),
         help="which samples (default: held-out, of a table all)",
     )
-    evaluate.add_argument(
-        "--loss", choices=LOSSES, help="default: the one that train takes for the network's output"
-    )
+    options.add_loss(evaluate, "the one that train takes for the network's output")
     evaluate.add_argument("--json", action="store_true", help="end with one JSON object on a line")
 
 
@@ -282,8 +271,8 @@ def _add_race(commands: Any) -> None:
         help="fair counts training alone; book measures the loss after every step, and counts that "
         "(default: fair)",
     )
-    _network(race)
-    _rule(race)
+    options.add_network(race)
+    options.add_rule(race)
     race.add_argument("--no-shuffle", action="store_true", help="take the samples in order")
     race.add_argument("--seed", type=words.seed, default=0, metavar="N", help="default: 0")
     race.add_argument(
@@ -328,73 +317,4 @@ def _data(command: argparse.ArgumentParser, *, what: str, **options: Any) -> Non
         "--target",
         metavar="COLUMN",
         help="the column of a table to predict (default: target, label, class or y, else the last)",
-    )
-
-
-def _network(command: argparse.ArgumentParser) -> None:
-    net = command.add_argument_group("network")
-    net.add_argument(
-        "--hidden",
-        type=words.sizes,
-        default=_UNSAID,
-        metavar="SIZES",
-        help="sizes of the hidden layers, as 200,100; none for no hidden layer (default: 200, "
-        "for a table 128,128)",
-    )
-    net.add_argument(
-        "--activation",
-        choices=ACTIVATIONS,
-        default=_UNSAID,
-        help="of hidden layers (default: relu, for a table silu)",
-    )
-    net.add_argument(
-        "--output",
-        choices=OUTPUTS,
-        help="default: softmax for classes, identity for numbers; identity takes targets for "
-        "numbers that would be classes",
-    )
-    net.add_argument(
-        "--init", choices=INITIALISERS, default=_UNSAID, help="of weights (default: he)"
-    )
-    net.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float32", help="default: float32"
-    )
-
-
-def _table(command: Any) -> None:
-    for name, what in (
-        ("categorical", "taken as categories"), ("numerical", "taken as numbers"),
-        ("dates", "taken as dates"), ("drop", "left out"),
-    ):  # fmt: skip
-        text = f"columns {what}, with commas between them"
-        command.add_argument(f"--{name}", type=words.names, default=(), metavar="NAMES", help=text)
-    for flag, kind, metavar, text in (
-        ("--max-categories", words.count, "N", "features of a column of words (default: 64)"),
-        ("--ensemble", words.count, "K", "train K networks and average them"),
-        ("--cv", words.at_least_two, "K", "measure on K folds instead, and keep nothing"),
-    ):
-        command.add_argument(flag, type=kind, metavar=metavar, help=text)
-    text = "print what shuffling each column costs on the rows held out"
-    command.add_argument("--importance", action="store_true", help=text)
-
-
-def _rule(command: Any) -> None:
-    command.add_argument(
-        "--loss", choices=LOSSES, help="default: cross_entropy for classes, else squared_error"
-    )
-    command.add_argument(
-        "--optimizer",
-        choices=tuple(LEARNING_RATES),
-        default=_UNSAID,
-        help="default: adam, for a table adamw",
-    )
-    rates = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
-    command.add_argument(
-        "--learning-rate", type=words.positive, metavar="RATE", help=f"default: {rates}"
-    )
-    command.add_argument(
-        "--momentum",
-        type=words.fraction,
-        metavar="M",
-        help="of sgd, momentum and nesterov (default: 0 for sgd, else 0.9)",
     )

@@ -7,17 +7,11 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from fastmlp.cli.build import build_network, build_optimizer, load_data
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
 from fastmlp.cli.statuses import INTERRUPTED, OK
 from fastmlp.cli.streams import say
-from fastmlp.cli.train import (
-    build_network,
-    build_optimizer,
-    load_data,
-    loss_words,
-    number,
-    whole,
-)
+from fastmlp.cli.train import loss_words, number, whole
 from fastmlp.errors import invalid
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.cli.build import build_loss
 from fastmlp.cli.streams import say
 from fastmlp.errors import DataError, FastMLPError, invalid
 from fastmlp.tables.columns import columns_of
@@ -35,7 +36,8 @@ class TableJob:
         self.x, self.y, self.model, self.name = _begin(arguments)
         flags = vars(arguments)
         given = {
-            "optimizer": optimizer, "loss": arguments.loss, "schedule": arguments.schedule,
+            "optimizer": optimizer, "loss": build_loss(arguments), "schedule": arguments.schedule,
+            "dropout": arguments.dropout, "zero_skipping": arguments.zero_skipping,
             "patience": arguments.patience, "l2": flags.get("l2"), "init": flags.get("init"),
         }  # fmt: skip
         options = {name: value for name, value in given.items() if value is not None}
@@ -43,7 +45,7 @@ class TableJob:
             options["batch_size"] = arguments.batch_size
         self.trainer = self.model.prepare(
             self.x, self.y, checkpoint=arguments.checkpoint, every=arguments.checkpoint_every,
-            shuffle=not arguments.no_shuffle, **options,
+            shuffle=not arguments.no_shuffle, drop_last=arguments.drop_last, **options,
         )[0]  # fmt: skip
         self.model.target_name_ = self.name
         self.epochs: int = self.model.epochs_

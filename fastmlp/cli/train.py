@@ -9,8 +9,9 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.cli.build import build_network, build_optimizer, load_data
 from fastmlp.cli.outputs import Saved, check_outputs, save_each
-from fastmlp.cli.parser import DEFAULTS, LEARNING_RATES, TABLE_OPTIONS, default_epochs
+from fastmlp.cli.parser import TABLE_OPTIONS, default_epochs
 from fastmlp.cli.progress import watcher
 from fastmlp.cli.statuses import INTERRUPTED, MISTAKE, OK, TERMINATED
 from fastmlp.cli.streams import say
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
     from fastmlp.training import Trainer
 
-__all__ = ["build_network", "build_optimizer", "load_data", "train"]
+__all__ = ["loss_words", "number", "train", "whole"]
 
 
 def train(arguments: Namespace) -> int:
@@ -31,7 +32,9 @@ def train(arguments: Namespace) -> int:
 
     table = is_table(arguments.data)
     optimizer = None
-    if not table or "optimizer" in arguments or arguments.momentum is not None:
+    rule = ("momentum", "beta_1", "beta_2", "epsilon", "weight_decay")
+    told = "optimizer" in arguments or any(getattr(arguments, name) is not None for name in rule)
+    if not table or told:
         optimizer = build_optimizer(arguments)
     check_outputs(arguments, ("checkpoint", "out", "history", "plot"))
     if arguments.resume and arguments.checkpoint is None:
@@ -140,22 +143,6 @@ def _resume(arguments: Namespace, trainer: Trainer, epochs: int) -> None:
         print(f"fastmlp: {text}", file=sys.stderr)
 
 
-def build_optimizer(arguments: Namespace) -> Any:
-    """Return the optimizer that the arguments name."""
-    import fastmlp
-
-    name = vars(arguments).get("optimizer", DEFAULTS["optimizer"])
-    momentum = arguments.momentum
-    rate = arguments.learning_rate or LEARNING_RATES[name]
-    if name in ("adam", "adamw"):
-        if momentum is not None:
-            raise invalid("--momentum", "--optimizer sgd, momentum or nesterov", name)
-        return fastmlp.Adam(rate) if name == "adam" else fastmlp.AdamW(rate)
-    if momentum is None:
-        momentum = 0.0 if name == "sgd" else 0.9
-    return fastmlp.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
 def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network, Trainer]:
     """Return the network and its trainer."""
     import fastmlp
@@ -169,6 +156,9 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         shuffle=not arguments.no_shuffle,
         seed=arguments.seed,
         l2=arguments.l2,
+        dropout=arguments.dropout or 0.0,
+        drop_last=arguments.drop_last,
+        zero_skipping=arguments.zero_skipping,
         threads=arguments.threads,
         checkpoint=arguments.checkpoint,
         every=arguments.checkpoint_every,
@@ -177,56 +167,6 @@ def _build(arguments: Namespace, data: Dataset, optimizer: Any) -> tuple[Network
         restore_best=arguments.restore_best,
     )
     return net, trainer
-
-
-def load_data(arguments: Namespace) -> Dataset:
-    """Return what to train on; an identity output asks for numbers, also where they are integers.
-
-    Warns where each row has a class of its own, as numbers have that are taken for classes.
-    """
-    from fastmlp.files import load_named
-
-    for name, value in DEFAULTS.items():
-        vars(arguments).setdefault(name, value)
-    numbers = arguments.output == "identity"
-    data = load_named(arguments.data, target=arguments.target, numbers=numbers)
-    count = len(data.classes)
-    if 1 < count == len(data.x_train) + len(data.x_test):
-        hint = "" if data.classes.dtype.kind == "U" else ": for numbers, say --output identity"
-        say(f"fastmlp: warning: DATA: each of the {count} classes has a single row{hint}")
-    return data
-
-
-def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, str]:
-    """Return the network and its loss; the data decide what the arguments leave open."""
-    import fastmlp
-
-    classified = len(data.classes) > 0
-    if len(data.classes) == 1:
-        raise invalid("DATA", "at least 2 classes", f"1: {data.classes[0]}")
-    loss, output = arguments.loss, arguments.output
-    if output is None and loss is None:
-        output = "softmax" if classified else "identity"
-    elif output is None:
-        output = "softmax" if loss == "cross_entropy" else "sigmoid" if classified else "identity"
-    if loss is None:
-        loss = "squared_error" if output == "identity" else "cross_entropy"
-    if classified and output == "identity":
-        raise invalid("--output", "softmax or sigmoid, as the targets are classes", output)
-
-    n_inputs = math.prod(data.x_train.shape[1:])
-    n_outputs = len(data.classes) if classified else math.prod(data.y_train.shape[1:])
-    net = fastmlp.Network(
-        [n_inputs, *arguments.hidden, n_outputs],
-        hidden=arguments.activation,
-        output=output,
-        init=arguments.init,
-        seed=arguments.seed,
-        dtype=arguments.dtype,
-        input_scale=data.input_scale,
-        classes=data.classes if classified else None,
-    )
-    return net, loss
 
 
 def _left_out(arguments: Namespace, trainer: Trainer) -> str:

@@ -7,9 +7,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from fastmlp.names import HIDDEN
+
 __all__ = [
-    "at_least_two", "batch_size", "batch_sizes", "checked", "count", "fraction", "names",
-    "not_negative", "positive", "seed", "sizes",
+    "activations", "at_least_two", "batch_size", "batch_sizes", "checked", "count", "fraction",
+    "names", "not_negative", "positive", "seed", "share", "sizes",
 ]  # fmt: skip
 
 
@@ -33,7 +35,24 @@ at_least_two = checked(int, "an integer of at least 2", lambda value: value > 1)
 seed = checked(int, "an integer from 0 to 2**64 - 1", lambda value: 0 <= value < 2**64)
 positive = checked(float, "a positive number", lambda value: 0 < value < math.inf)
 not_negative = checked(float, "a number from 0 up", lambda value: 0 <= value < math.inf)
+share = checked(float, "a number between 0 and 1", lambda value: 0 < value < 1)
 fraction = checked(float, "a number from 0 to below 1", lambda value: 0 <= value < 1)
+
+
+def activations(text: str) -> str | list[str]:
+    """Return one name of an activation, or several.
+
+    Examples
+    --------
+    >>> activations("relu"), activations("relu,gelu")
+    ('relu', ['relu', 'gelu'])
+    """
+    given = names(text)
+    for word in given or [text]:
+        if word not in HIDDEN:
+            expected = f"names among {', '.join(HIDDEN)}, with commas between them"
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return given if len(given) > 1 else given[0]
 
 
 def names(text: str) -> list[str]:

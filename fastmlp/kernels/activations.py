@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +42,7 @@ __all__ = [
     "activate_keeping_slopes",
     "derive_block",
     "drop_out",
+    "kept",
     "multiply",
     "multiply_by_derivative",
     "needs_slopes",
@@ -198,23 +200,33 @@ def multiply_by_derivative(code: int, activations: Array, delta: Array) -> None:
             delta[i] = delta[i] if a > 0 else delta[i] * (a + one)
 
 
+def _kept(rate: float, seed: int, sample: int, unit: int, whole: Any) -> Any:
+    """Return `whole` where a unit is kept, and 0 where it is dropped.
+
+    It is a hash of seed, sample and unit, the finalizer of SplitMix64 (Steele, Lea and Flood 2014),
+    the same in whatever thread and block.
+    """
+    key = np.uint64(seed) + np.uint64(sample) * np.uint64(0xD1B54A32D192ED03)
+    h = key + np.uint64(unit + 1) * np.uint64(0x9E3779B97F4A7C15)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    h = h ^ (h >> np.uint64(31))
+    return type(whole)(0) if h < np.uint64(rate * 18446744073709549568.0) else whole
+
+
+# Machine code does not warn where the hash overflows, and the interpreter shall not either.
+kept: Any = np.errstate(over="ignore")(_kept) if numba.config.DISABLE_JIT else device(_kept)
+
+
 @device
 def drop_out(values: Array, slopes: Array, rate: float, seed: int, sample: int, first: int) -> None:
     """Set a share `rate` of values and slopes to zero, and divide the others by 1 - rate.
 
     values, slopes : (n,) one dtype, contiguous, apart; the units from `first` on of one sample.
-    Whether a unit is dropped is a hash of seed, sample and unit: the finalizer of SplitMix64
-    (Steele, Lea and Flood 2014). It is the same in whatever thread and block.
     """
-    kept, zero = values.dtype.type(1.0 / (1.0 - rate)), values.dtype.type(0)
-    limit = np.uint64(rate * 18446744073709549568.0)
-    key = np.uint64(seed) + np.uint64(sample) * np.uint64(0xD1B54A32D192ED03)
+    whole = values.dtype.type(1.0 / (1.0 - rate))
     for i in range(values.shape[0]):
-        h = key + np.uint64(first + i + 1) * np.uint64(0x9E3779B97F4A7C15)
-        h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        h = h ^ (h >> np.uint64(31))
-        factor = zero if h < limit else kept
+        factor = kept(rate, seed, sample, first + i, whole)
         values[i] *= factor
         slopes[i] *= factor
 
@@ -238,9 +250,9 @@ def normalise_row(row: Array, outputs: int) -> None:
 
     A sum of a thousand in float32 is off by 2e-6, and so are then all elements together.
     """
-    total = 0.0
+    total = np.float64(0)
     for j in range(outputs):
-        total += float(row[j])
+        total += np.float64(row[j])
     scale = row.dtype.type(1.0 / total)
     for j in range(outputs):
         row[j] *= scale
@@ -272,11 +284,18 @@ def activate_block(code: int, x: Array, out: Array, block: int) -> None:
 
 @device
 def derive_block(code: int, activations: Array, delta: Array, out: Array, block: int) -> None:
-    """Write delta · activation'(x) to one of `blocks(out)`; out may be either input."""
+    """Write delta · activation'(x) to one of `blocks(out)`; out may be either input.
+
+    activations : the values of the activation; x itself where these do not tell the slope.
+    """
     start, stop = block_bounds(out, block)
     count, scratch = stop - start, scratch_like(out)
     values, products = scratch[:count], scratch[count : 2 * count]
     gather(activations, start, values)
     gather(delta, start, products)
-    multiply_by_derivative(code, values, products)
+    if needs_slopes(code):
+        slope(code, values)
+        multiply(values, products)
+    else:
+        multiply_by_derivative(code, values, products)
     scatter(products, out, start)

@@ -38,6 +38,7 @@ __all__ = [
     "POISSON",
     "QUANTILE",
     "SQUARED_ERROR",
+    "error_and_slope",
     "first_largest",
     "loss_row",
     "output_rows",

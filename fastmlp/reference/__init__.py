@@ -33,174 +33,116 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp.reference.layers import (
+    dense,
+    dense_backward_biases,
+    dense_backward_input,
+    dense_backward_weights,
+    dense_relu,
+    dense_sigmoid,
+    dense_softmax,
+    dense_tanh,
+    dropout,
+    elu,
+    elu_backward,
+    exp,
+    gelu,
+    gelu_backward,
+    identity,
+    identity_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    normal,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    softmax,
+    softmax_backward,
+    softplus,
+    softplus_backward,
+    tanh,
+    tanh_backward,
+)
+from fastmlp.reference.losses import (
+    absolute_error,
+    absolute_error_backward,
+    binary_cross_entropy,
+    binary_cross_entropy_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    huber,
+    huber_backward,
+    mnist_loss,
+    mnist_loss_backward,
+    quantile_loss,
+    quantile_loss_backward,
+    squared_error,
+    squared_error_backward,
+)
+
+__all__ = [
+    "absolute_error",
+    "absolute_error_backward",
+    "adam_update",
+    "adamw_update",
+    "binary_cross_entropy",
+    "binary_cross_entropy_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "dense",
+    "dense_backward_biases",
+    "dense_backward_input",
+    "dense_backward_weights",
+    "dense_relu",
+    "dense_sigmoid",
+    "dense_softmax",
+    "dense_tanh",
+    "dropout",
+    "elu",
+    "elu_backward",
+    "exp",
+    "forward",
+    "gelu",
+    "gelu_backward",
+    "gradients",
+    "huber",
+    "huber_backward",
+    "identity",
+    "identity_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "loss",
+    "loss_and_gradients",
+    "mnist_loss",
+    "mnist_loss_backward",
+    "momentum_update",
+    "nesterov_update",
+    "normal",
+    "quantile_loss",
+    "quantile_loss_backward",
+    "relu",
+    "relu_backward",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "softmax",
+    "softmax_backward",
+    "softplus",
+    "softplus_backward",
+    "squared_error",
+    "squared_error_backward",
+    "tanh",
+    "tanh_backward",
+    "train",
+]
+
 Floats = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
 Layers = Sequence[Floats]
-
-# --- activations f(Z), and delta · f'(Z) in terms of A = f(Z); every array is (n, units) ----------
-
-
-def exp(x: Floats) -> Floats:
-    """Return e^x; beyond the range of the dtype 0 or infinity, without a warning."""
-    with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(np.exp(x))
-
-
-def identity(x: Floats) -> Floats:
-    """Return a copy of x."""
-    return x.copy()
-
-
-def sigmoid(x: Floats) -> Floats:
-    """Return 1 / (1 + e^-x), computed from e^-|x|, which cannot overflow."""
-    e = exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-
-def tanh(x: Floats) -> Floats:
-    """Return (e^x - e^-x) / (e^x + e^-x)."""
-    return np.asarray(np.tanh(x))
-
-
-def relu(x: Floats) -> Floats:
-    """Return max(x, 0)."""
-    return np.asarray(np.maximum(x, 0))
-
-
-def softmax(x: Floats) -> Floats:
-    """Return e^x_j / Σ_k e^x_k for each row; subtracting the row's maximum first changes nothing.
-
-    Examples
-    --------
-    >>> softmax(np.array([[1000.0, 1000.0], [0.0, -1000.0]])).tolist()
-    [[0.5, 0.5], [1.0, 0.0]]
-    """
-    e = exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
-
-
-def identity_backward(activations: Floats, delta: Floats) -> Floats:
-    """Return a copy of delta: f' = 1."""
-    return delta.copy()
-
-
-def sigmoid_backward(activations: Floats, delta: Floats) -> Floats:
-    """Return delta · a · (1 - a)."""
-    return delta * activations * (1 - activations)
-
-
-def tanh_backward(activations: Floats, delta: Floats) -> Floats:
-    """Return delta · (1 - a²)."""
-    return delta * (1 - activations * activations)
-
-
-def relu_backward(activations: Floats, delta: Floats) -> Floats:
-    """Return delta where a > 0, and 0 elsewhere (also at the kink)."""
-    return np.where(activations > 0, delta, np.zeros_like(delta))
-
-
-def softmax_backward(probabilities: Floats, delta: Floats) -> Floats:
-    """Return p_j · (delta_j - Σ_k p_k delta_k): of each row, (diag(p) - p pᵀ) delta."""
-    inner = (probabilities * delta).sum(axis=-1, keepdims=True)
-    return np.asarray(probabilities * (delta - inner))
-
-
-# --- products: x (n, n_in), w (n_in, n_out), b (n_out,), delta (n, n_out) -------------------------
-
-
-def dense(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Return the logits x @ w + b, (n, n_out)."""
-    return np.asarray(x @ w + b)
-
-
-def dense_sigmoid(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Return sigmoid(x @ w + b), (n, n_out)."""
-    return sigmoid(dense(x, w, b))
-
-
-def dense_tanh(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Return tanh(x @ w + b), (n, n_out)."""
-    return tanh(dense(x, w, b))
-
-
-def dense_relu(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Return max(x @ w + b, 0), (n, n_out)."""
-    return relu(dense(x, w, b))
-
-
-def dense_softmax(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Return softmax(x @ w + b) of each row, (n, n_out)."""
-    return softmax(dense(x, w, b))
-
-
-def dense_backward_weights(x: Floats, delta: Floats) -> Floats:
-    """Return the gradient of the weights, xᵀ @ delta, (n_in, n_out)."""
-    return np.asarray(x.T @ delta)
-
-
-def dense_backward_biases(delta: Floats) -> Floats:
-    """Return the gradient of the biases, the column sums of delta, (n_out,)."""
-    return np.asarray(delta.sum(axis=0))
-
-
-def dense_backward_input(delta: Floats, w: Floats) -> Floats:
-    """Return the gradient of the layer's input, delta @ wᵀ, (n, n_in)."""
-    return np.asarray(delta @ w.T)
-
-
-# --- losses: one value per row, (n,), and its derivative, (n, n_outputs) --------------------------
-
-
-def _log(p: Floats) -> Floats:
-    return np.asarray(np.log(np.maximum(p, np.finfo(p.dtype).tiny)))
-
-
-def cross_entropy(probabilities: Floats, labels: Integers) -> Floats:
-    """Return -log p[label] of each row; labels are integers in [0, n_outputs), (n,) or (n, 1).
-
-    No p counts as less than the smallest positive normal number of its dtype, here and in
-    `binary_cross_entropy`: -log 0 is 708.4 in float64, 87.3 in float32. The derivatives ignore it.
-    """
-    return -_log(probabilities[np.arange(len(probabilities)), labels.reshape(-1)])
-
-
-def cross_entropy_backward(probabilities: Floats, labels: Integers) -> Floats:
-    """Return p - onehot(label), the derivative with respect to the logits of a softmax output."""
-    delta = probabilities.copy()
-    delta[np.arange(len(delta)), labels.reshape(-1)] -= 1
-    return delta
-
-
-def binary_cross_entropy(probabilities: Floats, targets: Floats) -> Floats:
-    """Return -Σ_j [t_j log p_j + (1 - t_j) log(1 - p_j)] of each row; targets in [0, 1]."""
-    terms = targets * _log(probabilities) + (1 - targets) * _log(1 - probabilities)
-    return np.asarray(-terms.sum(axis=1))
-
-
-def binary_cross_entropy_backward(probabilities: Floats, targets: Floats) -> Floats:
-    """Return p - t, the derivative with respect to the logits of a sigmoid output."""
-    return probabilities - targets
-
-
-def squared_error(outputs: Floats, targets: Floats) -> Floats:
-    """Return Σ_j (t_j - a_j)² of each row: the sum over outputs, not the mean and not half."""
-    return np.asarray(((targets - outputs) ** 2).sum(axis=1))
-
-
-def squared_error_backward(outputs: Floats, targets: Floats) -> Floats:
-    """Return 2 (a - t), the derivative with respect to the outputs."""
-    return 2 * (outputs - targets)
-
-
-def mnist_loss(probabilities: Floats, targets: Floats) -> Floats:
-    """Return the mean over outputs of 1 - p where the target is 1, p elsewhere (fastai's book)."""
-    return np.asarray(np.where(targets == 1, 1 - probabilities, probabilities).mean(axis=1))
-
-
-def mnist_loss_backward(probabilities: Floats, targets: Floats) -> Floats:
-    """Return ∓1 / n_outputs, - where the target is 1: the derivative by the outputs."""
-    return np.asarray(np.where(targets == 1, -1, 1) / targets.shape[1], probabilities.dtype)
-
 
 # --- update rules: parameters, gradient and state of one shape; new values are returned -----------
 
@@ -259,12 +201,18 @@ def adamw_update(
 # --- the whole network: lists of weights (n_in, n_out) and of biases (n_out,) ---------------------
 
 _ACTIVATIONS: dict[str, tuple[Callable[..., Floats], Callable[..., Floats]]] = {
-    "identity": (dense, identity_backward),
-    "sigmoid": (dense_sigmoid, sigmoid_backward),
-    "tanh": (dense_tanh, tanh_backward),
-    "relu": (dense_relu, relu_backward),
-    "softmax": (dense_softmax, softmax_backward),
+    "identity": (identity, identity_backward),
+    "sigmoid": (sigmoid, sigmoid_backward),
+    "tanh": (tanh, tanh_backward),
+    "relu": (relu, relu_backward),
+    "softmax": (softmax, softmax_backward),
+    "leaky_relu": (leaky_relu, leaky_relu_backward),
+    "elu": (elu, elu_backward),
+    "silu": (silu, silu_backward),
+    "gelu": (gelu, gelu_backward),
+    "softplus": (softplus, softplus_backward),
 }
+_OF_LOGITS = ("silu", "gelu", "softplus")  # whose derivative is a function of Z, not of A
 # (loss, output): loss per row, its derivative, and the output's own if that is not yet in it.
 _LOSSES: dict[tuple[str, str], tuple[Callable[..., Floats], ...]] = {
     ("cross_entropy", "softmax"): (cross_entropy, cross_entropy_backward),
@@ -273,7 +221,11 @@ _LOSSES: dict[tuple[str, str], tuple[Callable[..., Floats], ...]] = {
     ("squared_error", "sigmoid"): (squared_error, squared_error_backward, sigmoid_backward),
     ("squared_error", "softmax"): (squared_error, squared_error_backward, softmax_backward),
     ("mnist_loss", "sigmoid"): (mnist_loss, mnist_loss_backward, sigmoid_backward),
+    ("absolute_error", "identity"): (absolute_error, absolute_error_backward),
+    ("huber", "identity"): (huber, huber_backward),
+    ("quantile", "identity"): (quantile_loss, quantile_loss_backward),
 }
+_DEFAULTS = {"huber": (1.0,), "quantile": (0.5,)}
 _UPDATES: dict[str, tuple[Callable[..., Any], int]] = {  # rule, number of arrays it remembers
     "sgd": (sgd_update, 0), "momentum": (momentum_update, 1), "nesterov": (nesterov_update, 1),
     "adam": (adam_update, 2), "adamw": (adamw_update, 2),
@@ -287,14 +239,14 @@ def forward(
     activations = [np.asarray(x, dtype=weights[0].dtype)]
     names = [hidden] * (len(weights) - 1) + [output]
     for w, b, name in zip(weights, biases, names, strict=True):
-        layer, _ = _ACTIVATIONS[name]
-        activations.append(layer(activations[-1], w, b))
+        activation, _ = _ACTIVATIONS[name]
+        activations.append(activation(dense(activations[-1], w, b)))
     return activations
 
 
 def loss_and_gradients(
     x: ArrayLike, y: ArrayLike, weights: Layers, biases: Layers, hidden: str, output: str,
-    loss: str, sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    loss: Any, sample_weight: ArrayLike | None = None, l2: float = 0.0,
 ) -> tuple[float, list[Floats], list[Floats]]:  # fmt: skip
     """Return Σ_i s_i loss_i / S + l2 / (2 S) · Σ w², where S = Σ_i s_i, and its [dW_l] and [db_l].
 
@@ -304,16 +256,18 @@ def loss_and_gradients(
     y : (n,) integer labels for cross entropy of a softmax output, else targets (n, n_outputs);
         a single output may have its targets as (n,)
     weights, biases : lists of (n_in, n_out) and of (n_out,)
-    hidden, output : activations: "identity", "sigmoid", "tanh", "relu" or "softmax"
+    hidden, output : activations, by their names here, "relu" for instance
     loss : "cross_entropy" (binary, summed over the outputs, if these are sigmoids),
-        "squared_error" or "mnist_loss"
+        "squared_error", "mnist_loss", "absolute_error", "huber" or "quantile"; the last two also
+        with their parameter, as ("huber", 0.5)
     sample_weight : (n,) the s_i; None stands for ones, so that S = n
     l2 : penalty on the weights; biases go free
     """
-    if (loss, output) not in _LOSSES:
+    name, *parameter = (loss, *_DEFAULTS.get(loss, ())) if isinstance(loss, str) else loss
+    if (name, output) not in _LOSSES:
         pairs = ", ".join(" of ".join(pair) for pair in _LOSSES)
-        raise ValueError(f"loss: expected one of {pairs} output, got {loss} of {output}")
-    loss_of_rows, backward, *output_backward = _LOSSES[loss, output]
+        raise ValueError(f"loss: expected one of {pairs} output, got {name} of {output}")
+    loss_of_rows, backward, *output_backward = _LOSSES[name, output]
     activations = forward(x, weights, biases, hidden, output)
     outputs = activations[-1]
     targets: NDArray[Any] = np.asarray(y)
@@ -323,10 +277,10 @@ def loss_and_gradients(
     total = float(s.sum())
     shares: Floats = (s / total).astype(outputs.dtype)
 
-    value = float(shares @ loss_of_rows(outputs, targets))
+    value = float(shares @ loss_of_rows(outputs, targets, *parameter))
     value += l2 / (2 * total) * sum(float((w * w).sum()) for w in weights)
 
-    delta: Floats = shares[:, None] * backward(outputs, targets)
+    delta: Floats = shares[:, None] * backward(outputs, targets, *parameter)
     for derivative in output_backward:
         delta = derivative(outputs, delta)
     dw, db = list[Floats](), list[Floats]()
@@ -336,13 +290,15 @@ def loss_and_gradients(
         dw.append(dense_backward_weights(a, delta) + l2 / total * w)
         db.append(dense_backward_biases(delta))
         if layer > 0:
+            if hidden in _OF_LOGITS:
+                a = dense(activations[layer - 1], weights[layer - 1], biases[layer - 1])
             delta = hidden_backward(a, dense_backward_input(delta, w))
     return value, dw[::-1], db[::-1]
 
 
 def loss(
     x: ArrayLike, y: ArrayLike, weights: Layers, biases: Layers, hidden: str, output: str,
-    loss: str, sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    loss: Any, sample_weight: ArrayLike | None = None, l2: float = 0.0,
 ) -> float:  # fmt: skip
     """Return the loss alone; see `loss_and_gradients`."""
     return loss_and_gradients(x, y, weights, biases, hidden, output, loss, sample_weight, l2)[0]
@@ -350,7 +306,7 @@ def loss(
 
 def gradients(
     x: ArrayLike, y: ArrayLike, weights: Layers, biases: Layers, hidden: str, output: str,
-    loss: str, sample_weight: ArrayLike | None = None, l2: float = 0.0,
+    loss: Any, sample_weight: ArrayLike | None = None, l2: float = 0.0,
 ) -> tuple[list[Floats], list[Floats]]:  # fmt: skip
     """Return the derivatives alone, [dW_l] and [db_l]; see `loss_and_gradients`."""
     return loss_and_gradients(x, y, weights, biases, hidden, output, loss, sample_weight, l2)[1:]
@@ -358,7 +314,7 @@ def gradients(
 
 def train(
     x: ArrayLike, y: ArrayLike, weights: Layers, biases: Layers, hidden: str, output: str,
-    loss: str, optimizer: Mapping[str, Any], batch_size: int | None, order: ArrayLike, epochs: int,
+    loss: Any, optimizer: Mapping[str, Any], batch_size: int | None, order: ArrayLike, epochs: int,
     l2: float = 0.0, sample_weight: ArrayLike | None = None,
 ) -> tuple[list[Floats], list[Floats], Floats]:  # fmt: skip
     """Train by mini-batches; return new weights, new biases, and the loss each step began with.
