@@ -26,7 +26,7 @@ from fastmlp.passes import updates_of
 from fastmlp.persistence import read_tensors, write_tensors
 from fastmlp.progress import Progress
 from fastmlp.stopping import Best
-from fastmlp.validation import check_flag
+from fastmlp.validation import check_flag, check_number
 
 __all__ = ["Timetable", "read_checkpoint", "write_checkpoint"]
 
@@ -36,6 +36,7 @@ _COUNTS = ("epochs", "epochs_before", "steps_before", "n_samples")
 _SETTINGS_BEFORE = {
     "loss_constants": [],
     "dropout": 0.0,
+    "input_size": 0.0,
     "multilabel": None, "schedule": None, "restore_best": False, "monitor": "loss",
 }  # fmt: skip
 
@@ -173,11 +174,12 @@ def read_checkpoint(
         raise DataError(f"{name}: expected a checkpoint, got a network without its training")
     theirs = _SETTINGS_BEFORE | description | training["settings"]
     for key, ours in (network.description() | settings).items():
-        open_yet = key == "multilabel" and ours is None  # the first fit decided it
+        open_yet = (key, ours) in (("multilabel", None), ("input_size", 0.0))  # by the first fit
         if theirs.get(key) != ours and not open_yet:
             raise invalid(key, f"{theirs.get(key)!r}, as in {name}", repr(ours))
     try:
         multilabel = check_flag("multilabel", theirs["multilabel"], none=True)
+        input_size = check_number("input_size", theirs["input_size"])
         parameters, *moments = _buffers(tensors, network, state)
         best = _best(tensors, training, network)
         found = _progress(tensors, training, settings["batch_size"])
@@ -191,7 +193,7 @@ def read_checkpoint(
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{name}: expected a whole checkpoint, got {error!r}") from None
     network.buffer[:] = parameters
-    network.multilabel = multilabel
+    network.multilabel, network.input_size = multilabel, input_size
     state.restore((*moments, found["steps_before"] + updates_of(found["records"])))
     for key, column in columns.items():
         getattr(progress.history, key)[:] = column

@@ -71,6 +71,9 @@ class Network(Differentiable):
         Whether several sigmoid outputs are labels of which any number apply to a sample. Targets
         are then rows of 0 and 1, and there is no accuracy; otherwise one-hot rows are classes. None
         is decided, and set, by the first fit: by whether all rows of y are one-hot.
+    input_size : float
+        Of the data it was first trained on: the median of the absolute values that are not 0, which
+        tells data in other units; 0 before. The command line warns of such.
 
     Attributes
     ----------
@@ -100,6 +103,7 @@ class Network(Differentiable):
         input_scale: float = 1.0,
         classes: ArrayLike | None = None,
         multilabel: bool | None = None,
+        input_size: float = 0.0,
     ) -> None:
         if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence | np.ndarray):
             raise invalid_type("sizes", "a sequence of at least two integers", sizes)
@@ -134,6 +138,7 @@ class Network(Differentiable):
             names_fit = (_is_name(value) for value in self.classes.tolist())
             if not all(names_fit):
                 raise invalid("classes", "text or finite numbers", f"dtype {self.classes.dtype}")
+        self.input_size = check_number("input_size", input_size)
         self.multilabel = check_flag("multilabel", multilabel, none=True)
         if self.multilabel and (self.output != "sigmoid" or units[-1] == 1):
             raise invalid("multilabel", "None or False without several sigmoid outputs", True)
@@ -318,6 +323,7 @@ class Network(Differentiable):
             "input_scale": self.input_scale,
             "classes": None if self.classes is None else self.classes.tolist(),
             "multilabel": self.multilabel,
+            "input_size": self.input_size,
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -262,7 +262,7 @@ class Trainer(Resumable):
                     self._loss.constants,
                 )  # fmt: skip
                 run.advance(0)  # compiles, or loads from the cache, before the clock starts
-            net.multilabel = multilabel
+            net.multilabel, net.input_size = multilabel, net.input_size or samples.size()
             self._pass, self._held_out = run, held_out
             self._coded, self._by_step = targets.coded, record == "step"
             self._budget = np.inf if max_seconds is None else progress.seconds + max_seconds

@@ -179,11 +179,22 @@ class Samples(NamedTuple):
         rows = self.owner[first:stop]
         return _readable(rows.toarray()) if len(self.row_starts) else np.asarray(rows)
 
+    def size(self) -> float:
+        """Return the median of the absolute values that are not 0 of some rows; 0 where all are."""
+        some = self.dense(0, _ROWS_LOOKED_AT) if len(self.row_starts) else self._spread()
+        lit = np.abs(some[some != 0].astype(np.float64))
+        return float(np.median(lit)) if lit.size else 0.0
+
+    def _spread(self) -> NDArray[Any]:
+        """Return some rows of all of them."""
+        rows: NDArray[Any] = self.owner[:: -(-self.n // _ROWS_LOOKED_AT)]
+        return rows
+
     def density(self) -> float:
         """Return the share of elements that are not zero, for dense data those of some rows."""
         if len(self.row_starts):
             return float(self.row_starts[-1] / (self.n * self.owner.shape[1]))
-        rows = self.owner[:: -(-self.n // _ROWS_LOOKED_AT)]
+        rows = self._spread()
         return float(np.count_nonzero(rows) / rows.size)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 import fastmlp
 from fastmlp import reference
-from fastmlp.cli import parser
 from fastmlp.errors import InvalidTypeError, InvalidValueError
 from fastmlp.schedules import SCHEDULES
 
@@ -93,10 +92,6 @@ def test_a_second_fit_has_a_schedule_of_its_own() -> None:
         bias *= np.prod(1 - 2 * factors * peaks)  # the gradient of b² is 2 b
         ours.fit(target, target, epochs=epochs, callbacks=[Half()])
         assert net.biases[0][0] == pytest.approx(bias, abs=1e-12)
-
-
-def test_the_command_line_has_the_library_s_schedules() -> None:
-    assert sorted(parser.SCHEDULES) == sorted(SCHEDULES)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -87,6 +87,9 @@ def build_network(arguments: Namespace, data: Dataset) -> tuple[Network, Any]:
     if classified and output == "identity":
         raise invalid("--output", "softmax or sigmoid, as the targets are classes", output)
 
+    if not classified and output == "softmax" and data.y_train.ndim == 1:
+        raise invalid("--output", "identity or sigmoid, as the targets are numbers", output)
+
     n_inputs = math.prod(data.x_train.shape[1:])
     n_outputs = len(data.classes) if classified else math.prod(data.y_train.shape[1:])
     net = fastmlp.Network(

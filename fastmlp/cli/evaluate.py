@@ -15,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.cli.build import build_loss
+from fastmlp.cli.streams import say
 from fastmlp.cli.train import loss_words, number
 from fastmlp.errors import DataError, invalid
 from fastmlp.output import check_writable, write_atomically
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
+    from fastmlp.network import Network
 
 __all__ = ["evaluate", "predict"]
 
 ENDINGS = (".npy", ".csv")
+_FAR = 30.0  # times the size of the data that were trained on
 
 
 def evaluate(arguments: Namespace) -> int:
@@ -49,6 +52,7 @@ def evaluate(arguments: Namespace) -> int:
         if data.classes.dtype.kind == "U":
             raise invalid("DATA", "numbers as targets, as the network was trained on", "classes")
         y = data.classes[y]
+    _warn_if_far(net, x)
     measured = {
         name: number(value) for name, value in net.evaluate(x, y, build_loss(arguments)).items()
     }
@@ -76,6 +80,7 @@ def predict(arguments: Namespace) -> int:
     predictions: NDArray[Any] | str
     if isinstance(net, Network):
         x = load_inputs(arguments.input, target=arguments.target)
+        _warn_if_far(net, x)
         predictions = net.predict_proba(x) if arguments.proba else net.predict(x)
         if net.classes is not None and not arguments.proba:
             predictions = net.classes[predictions]
@@ -119,6 +124,18 @@ def _as_known(y: NDArray[Any], classes: NDArray[Any], known: NDArray[Any]) -> ND
         raise invalid("DATA", f"classes among {', '.join(map(str, where))}", missing[0])
     position = np.array([where[label] for label in classes.tolist()], dtype=np.intp)
     return np.take(position, y)
+
+
+def _warn_if_far(net: Network, x: Any) -> None:
+    """Warn of data of another size than those the network was trained on: other units, perhaps."""
+    from fastmlp.validation import as_samples
+
+    size = as_samples(x, net.sizes[0]).size() if net.input_size else 0.0
+    if size and max(size / net.input_size, net.input_size / size) > _FAR:
+        say(
+            f"fastmlp: warning: values are around {size:.3g}, those of the training were around "
+            f"{net.input_size:.3g}; is their unit the same?"
+        )
 
 
 def _expect_table(argument: str, path: str) -> None:
