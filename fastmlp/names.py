@@ -11,10 +11,10 @@ from typing import Final
 __all__ = ["HIDDEN", "INITIALISERS", "LEARNING_RATES", "LOSSES", "OUTPUTS", "SCHEDULES"]
 
 HIDDEN: Final = (
-    *("relu", "sigmoid", "tanh", "identity", "leaky_relu", "elu", "silu", "gelu"),
+    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu"),
     "softplus",
 )
-OUTPUTS: Final = ("softmax", "sigmoid", "identity")
+OUTPUTS: Final = ("identity", "sigmoid", "softmax")
 # The outputs that a loss makes sense with.
 LOSSES: Final = {
     "cross_entropy": ("softmax", "sigmoid"),
@@ -24,7 +24,7 @@ LOSSES: Final = {
     "huber": ("identity",),
     "quantile": ("identity",),
 }
-INITIALISERS: Final = ("he", "glorot", "normal", "zeros")
+INITIALISERS: Final = ("normal", "zeros", "glorot", "he")
 SCHEDULES: Final = ("one_cycle", "cosine")
 # Of the optimizers that the command line offers, where none is given.
 LEARNING_RATES: Final = {

@@ -82,7 +82,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("train --max-seconds 0", "--max-seconds: expected a positive number, got '0'"),
         ("train --seed -1", "--seed: expected an integer from 0"),
         ("train --threads 0", "--threads: expected a positive integer, got '0'"),
-        ("train --activation swish", "--activation: invalid choice: 'swish'"),
+        ("train --activation swish", "--activation: expected names among identity, sigmoid"),
         ("train --optimizer rmsprop", "--optimizer: invalid choice: 'rmsprop'"),
         ("train --output identity", "--output: expected softmax or sigmoid"),
         ("train nothing.npz", "nothing.npz"),

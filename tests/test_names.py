@@ -275,7 +275,7 @@ def test_the_command_line_trains_what_the_library_does(numbers: Any, tmp_path: A
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--activation relu,cube", "--activation: expected names among relu, sigmoid"),
+        ("--activation relu,cube", "--activation: expected names among identity, sigmoid"),
         ("--huber-delta 2", "--huber-delta: expected --loss huber, got None"),
         ("--loss huber --quantile 0.5", "--quantile: expected --loss quantile, got huber"),
         ("--quantile 1", "--quantile: expected a number between 0 and 1"),
