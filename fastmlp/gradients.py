@@ -14,15 +14,14 @@ from fastmlp.kernels import losses
 from fastmlp.kernels.per_sample import per_sample, per_sample_parallel
 from fastmlp.parameters import Parameters
 from fastmlp.passes import Rule, TrainingPass, forward
+from fastmlp.targets import Targets, as_targets
 from fastmlp.threads import available_threads, granted
 from fastmlp.validation import (
     Samples,
-    Targets,
     all_finite,
     as_array,
     as_sample_weight,
     as_samples,
-    as_targets,
     check_choice,
     check_number,
 )

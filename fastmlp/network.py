@@ -19,9 +19,9 @@ from fastmlp.kernels.predict import CompiledNetwork
 from fastmlp.parameters import check_memory, check_shapes
 from fastmlp.passes import forward
 from fastmlp.persistence import read_tensors, write_tensors
+from fastmlp.targets import Targets
 from fastmlp.validation import (
     Samples,
-    Targets,
     all_finite,
     as_sample_weight,
     as_samples,

@@ -29,8 +29,9 @@ from fastmlp.kernels.target import (
 )
 from fastmlp.kernels.weights import weights_part
 from fastmlp.parameters import Parameters
+from fastmlp.targets import Targets
 from fastmlp.threads import Pace, granted, wanted
-from fastmlp.validation import Samples, Targets
+from fastmlp.validation import Samples
 
 __all__ = ["Rule", "TrainingPass", "forward", "updates_of"]
 

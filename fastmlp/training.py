@@ -20,10 +20,10 @@ from fastmlp.passes import Rule, TrainingPass
 from fastmlp.resumable import Resumable
 from fastmlp.schedules import SCHEDULES, scheduled_rates
 from fastmlp.stopping import Stopping
+from fastmlp.targets import Targets
 from fastmlp.threads import check_threads
 from fastmlp.validation import (
     Samples,
-    Targets,
     all_finite,
     as_sample_weight,
     as_samples,

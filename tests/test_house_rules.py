@@ -29,7 +29,7 @@ ORDER = [
     ["history"],
     ["buffers", "threads"],
     ["validation"],
-    ["parameters", "stopping"],
+    ["parameters", "stopping", "targets"],
     ["nearest_mean"],
     ["inference", "passes"],
     ["gradients"],

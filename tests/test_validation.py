@@ -11,10 +11,10 @@ import pytest
 import scipy.sparse
 
 import fastmlp
+from fastmlp.targets import as_targets
 from fastmlp.validation import (
     as_sample_weight,
     as_samples,
-    as_targets,
     check_finite,
     check_integer,
     check_number,

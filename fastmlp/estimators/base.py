@@ -29,7 +29,8 @@ from fastmlp.estimators.optimizer import SolverState
 from fastmlp.estimators.stochastic import StochasticFit, TrainingData, check_finite
 from fastmlp.estimators.validation import HeldOut
 from fastmlp.parameters import Parameters
-from fastmlp.validation import Targets, as_samples, check_integer, check_readable
+from fastmlp.targets import Targets
+from fastmlp.validation import as_samples, check_integer, check_readable
 
 __all__ = ["BaseMLP"]
 

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import unique_labels
 from fastmlp.errors import invalid
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.kernels import losses
-from fastmlp.validation import Targets
+from fastmlp.targets import Targets
 
 __all__ = ["LabelledMLP"]
 

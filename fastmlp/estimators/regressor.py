@@ -19,7 +19,8 @@ from fastmlp.estimators.documentation import documented
 from fastmlp.estimators.observers import with_callbacks
 from fastmlp.estimators.partial import offered
 from fastmlp.kernels import losses
-from fastmlp.validation import Targets, check_integer
+from fastmlp.targets import Targets
+from fastmlp.validation import check_integer
 
 __all__ = ["MLPRegressor"]
 

@@ -21,7 +21,8 @@ from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import TrainingPass
 from fastmlp.schedules import scheduled_rates
-from fastmlp.validation import Samples, Targets, all_finite
+from fastmlp.targets import Targets
+from fastmlp.validation import Samples, all_finite
 
 __all__ = ["DivergedConvergenceWarning", "StochasticFit", "TrainingData", "check_finite"]
 

@@ -15,7 +15,8 @@ from fastmlp.kernels.layout import LOSS_SUM, WEIGHT
 from fastmlp.parameters import Parameters
 from fastmlp.passes import forward
 from fastmlp.stopping import Best
-from fastmlp.validation import Samples, Targets, all_finite
+from fastmlp.targets import Targets
+from fastmlp.validation import Samples, all_finite
 
 __all__ = ["HeldOut", "Monitor"]
 

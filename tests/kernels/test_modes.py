@@ -110,7 +110,8 @@ PLANTED = """
 import numpy as np, fastmlp
 from fastmlp.kernels import losses, updates
 from fastmlp.passes import Rule, TrainingPass
-from fastmlp.validation import Targets, as_samples
+from fastmlp.targets import Targets
+from fastmlp.validation import as_samples
 
 net = fastmlp.Network([4, 6, 3], seed=0)
 targets = Targets(np.array([0, 99]), np.zeros((1, 3), "f"), True)  # there is no class 99
