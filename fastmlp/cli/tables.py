@@ -209,22 +209,11 @@ def cross_validate(arguments: Namespace) -> int:
     return 0
 
 
-def _features(arguments: Namespace, frame: DataFrame, path: str, model: Any) -> DataFrame:
-    """Return a table's features by the names that the model knows."""
-    missing = [
-        plan.name for plan in model.encoder_.columns_
-        if plan.kind != "left out" and plan.name not in frame.columns
-    ]  # fmt: skip
-    if missing:
-        raise DataError(f"{path}: expected a column {missing[0]!r}, as in training, got none")
-    return frame
-
-
 def evaluate_table(arguments: Namespace, model: Any) -> int:
     """Print what a model measures on a table: all of it, or a part."""
     from fastmlp.datasets import hold_out
 
-    frame = _features(arguments, read_table(arguments.data), arguments.data, model)
+    frame = read_table(arguments.data)
     wanted = arguments.target or getattr(model, "target_name_", None)
     name, said = find_target(list(frame.columns), wanted, arguments.data)
     classes = isinstance(model, TableClassifier)
@@ -259,7 +248,7 @@ def _as_known(model: Any, y: NDArray[Any]) -> NDArray[Any]:
 
 def predict_table(arguments: Namespace, model: Any) -> NDArray[Any] | str:
     """Return predictions of a table's rows, as comma-separated text with names, or an array."""
-    frame = _features(arguments, read_table(arguments.input), arguments.input, model)
+    frame = read_table(arguments.input)
     classes = isinstance(model, TableClassifier)
     outputs: NDArray[Any] = model.predict_proba(frame) if classes else model.predict(frame)[:, None]
     array = (arguments.out or "").lower().endswith(".npy")

@@ -39,18 +39,17 @@ def look(column: Column, kind: str | None, messages: list[str]) -> tuple[Plan, A
         kind = "number" if as_numbers(values) is not None else "date"
         kind = "category" if kind == "date" and as_dates(values) is None else kind
     found = READERS[kind](column)
-    known = found[[value is not None for value in found]] if kind == "category" else found[
-        ~(np.isnat(found) if kind == "date" else np.isnan(found))
-    ]  # fmt: skip
-    distinct = len(set(known.tolist()))
-    if not distinct:
+    missing = found == np.array(None) if kind == "category" else np.isnan(found)
+    known = found[~missing]
+    if not len(known):
         return left_out("all missing")
-    if distinct == 1 and len(known) == len(values):
+    if not missing.any() and (known == known[0]).all():
         return left_out("constant")
-    if not asked and len(values) >= _FEWEST_FOR_IDENTIFIER and distinct > _NEARLY_ALL * len(known):
-        if kind == "category":
+    if not asked and len(values) >= _FEWEST_FOR_IDENTIFIER:
+        distinct = len(set(known)) if kind == "category" else 0
+        if distinct > _NEARLY_ALL * len(known):
             return left_out(f"an identifier, {distinct} different words")
-        if kind == "number" and distinct == len(values) and _counts_rows(found):
+        if kind == "number" and not missing.any() and _counts_rows(found):
             return left_out("an identifier, integers that count the rows")
     note = ""
     if kind == "number" and values.dtype == object and any(map(_is_decorated, values)):
@@ -89,8 +88,9 @@ def _counts_rows(numbers: NDArray[np.float64]) -> bool:
     """Return whether different numbers are integers in a row, or in growing order."""
     if (numbers != np.floor(numbers)).any():
         return False
+    in_a_row = numbers.max() - numbers.min() == len(numbers) - 1
     grows = bool((np.diff(numbers) > 0).all())
-    return grows or numbers.max() - numbers.min() == len(numbers) - 1
+    return grows or (in_a_row and len(np.unique(numbers)) == len(numbers))
 
 
 def _is_decorated(value: Any) -> bool:

@@ -32,7 +32,6 @@ _TARGETS = ("target", "label", "class", "y")
 _SEEN = 1 << 16  # bytes at the beginning, by which the delimiter is found
 _MOST_WHOLE = 10**15  # integers from there on are names: float64 does not hold them all
 _QUOTED = re.compile(r'"[^"]*"')
-_CODE = re.compile(rb'(?:^|[,;\t|"])\s*0\d+\s*(?=[,;\t|"\r\n]|$)', re.MULTILINE)  # such as 00501
 
 
 def is_table(path: str | Path) -> bool:
@@ -154,7 +153,7 @@ def _read_delimited(content: bytes) -> DataFrame:
 
     frame = read()
     whole = [name for name in frame.columns if frame[name].dtype.kind in "iu"]
-    if whole and _CODE.search(content):
+    if whole and _may_hold_codes(content):
         words = read(dtype=dict.fromkeys(whole, str), usecols=whole)
         for name in whole:
             if words[name].str.fullmatch(r"0\d+").any():
@@ -163,6 +162,17 @@ def _read_delimited(content: bytes) -> DataFrame:
         if frame[name].dtype.kind in "iu" and not (frame[name].abs() < _MOST_WHOLE).all():
             frame[name] = frame[name].astype(str)
     return frame
+
+
+def _may_hold_codes(content: bytes) -> bool:
+    """Return whether there is a digit behind a zero at the beginning of a field, as in 00501."""
+    text = np.frombuffer(content, np.uint8)
+    before, digit = np.zeros(256, bool), np.zeros(256, bool)
+    before[list(b',;\t|"\n ')] = digit[list(b"0123456789")] = True
+    for part in np.array_split(text, len(text) // _SEEN + 1):  # a code at a seam is seen elsewhere
+        if (before[part[:-2]] & (part[1:-1] == ord("0")) & digit[part[2:]]).any():
+            return True
+    return False
 
 
 def _read_arrow(path: Path) -> DataFrame:

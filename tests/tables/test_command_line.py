@@ -112,7 +112,7 @@ def test_columns_are_known_by_name(table: Path, tmp_path: Path, capsys: Any) -> 
     frame.drop(columns=["age", "rich"]).to_csv(other.with_suffix(".csv"), index=False)
     for command in ("predict", "evaluate"):
         said = fail(capsys, command, model, other.with_suffix(".csv"))
-        assert "expected a column 'age', as in training" in said
+        assert "X: expected a column 'age', as fitted, got" in said
 
 
 def test_the_target_may_be_left_out_and_what_was_taken_is_said(
