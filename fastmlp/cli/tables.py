@@ -82,7 +82,10 @@ class TableJob:
     @property
     def loss_unit(self) -> float:
         """What a loss of the training is multiplied by, to be in the target's own unit."""
-        return self.model.scale_**2 if isinstance(self.model, TableRegressor) else 1.0
+        scale = self.model.scale_ if isinstance(self.model, TableRegressor) else 1.0
+        units = {"squared_error": scale**2, "absolute_error": scale, "quantile": scale}
+        loss = self.trainer.loss
+        return units.get(loss if isinstance(loss, str) else loss[0], 1.0)
 
     def _importance(self, rows: NDArray[np.int64]) -> dict[str, float]:
         """Print how much the score falls where a column is shuffled, and return it."""
@@ -90,7 +93,7 @@ class TableJob:
 
         x = self.x.iloc[rows]
         fall = permutation_importance(
-            self.model, x, self.y[rows], n_repeats=5, random_state=self.arguments.seed
+            self.model, x, self.y[rows], n_repeats=5, random_state=self.arguments.seed % 2**32
         )
         what = "accuracy" if isinstance(self.model, TableClassifier) else "R²"
         order = np.argsort(-fall.importances_mean, kind="stable")

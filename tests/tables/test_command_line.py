@@ -100,6 +100,15 @@ def test_numbers_are_printed_in_their_own_unit(table: Path, tmp_path: Path, caps
     assert np.sqrt((errors**2).mean()) == pytest.approx(measured["rmse"], rel=1e-6)
 
 
+def test_other_losses_and_rules_are_taken(table: Path, capsys: Any) -> None:
+    words = ("train", table, "--target", "income", "--drop", "rich", "--json", *QUICK)
+    plain = last_json(succeed(capsys, *words))["loss"]
+    far = last_json(succeed(capsys, *words, "--loss", "absolute_error", "--dropout", "0.1"))
+    assert 0.2 * plain**0.5 < far["loss"] < plain**0.5
+    words += ("--optimizer", "sgd", "--learning-rate", "0.05", "--batch-size", "full", "--init")
+    assert last_json(succeed(capsys, *words, "glorot"))["steps"] == 15
+
+
 def test_columns_are_known_by_name(table: Path, tmp_path: Path, capsys: Any) -> None:
     model, other = tmp_path / "m", tmp_path / "other.parquet"
     succeed(capsys, "train", table, "--target", "rich", "--out", model, *QUICK)
