@@ -33,7 +33,9 @@ ALIKE = (
     *("dense_sigmoid", "dense_tanh", "dense_relu", "dense_softmax", "exp", "identity", "tanh"),
     *("relu", "identity_backward", "tanh_backward", "relu_backward", "nesterov_update"),
     *("adam_update", "binary_cross_entropy", "binary_cross_entropy_backward", "mnist_loss"),
-    "mnist_loss_backward",
+    *("mnist_loss_backward", "leaky_relu", "elu", "silu", "gelu", "leaky_relu_backward"),
+    *("elu_backward", "silu_backward", "gelu_backward", "absolute_error", "huber"),
+    *("absolute_error_backward", "huber_backward"),
 )
 NAMES_SLOW = [pytest.param(n, marks=pytest.mark.slow) if n in ALIKE else n for n in NAMES]
 
