@@ -1,11 +1,11 @@
-"""What the columns of a frame hold: numbers, words or dates, and numbers and dates in words."""
+"""What the columns of a frame hold: numbers, words or dates, in words too, or what is no use."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from fastmlp.errors import DataError, invalid, invalid_type
 
-__all__ = ["Column", "as_dates", "as_numbers", "as_words", "columns_of", "words_to_numbers"]
+__all__ = [
+    "KINDS", "Column", "Plan", "as_dates", "as_numbers", "as_words", "columns_of", "is_missing",
+    "look", "read_as",
+]  # fmt: skip
 
 # Alone in a field, among numbers or dates, these say that there is none.
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
@@ -27,10 +30,13 @@ _NUMBERS = tuple(
     )
     for group, point in ((",", r"\."), (r"\.", ","))
 )
+_PLAIN = re.compile(r"[+-]?\d*\.?\d*([eE][+-]?\d+)?", re.ASCII)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
 _MOST_DIGITS = 15  # of an integer that float64 holds; longer ones are names
+_FEWEST_FOR_IDENTIFIER = 20  # rows, for a column to be taken for names or numbers of rows
+_NEARLY_ALL = 0.95  # of the words of a column differ: it names the rows
 
 
 class Column(NamedTuple):
@@ -38,6 +44,14 @@ class Column(NamedTuple):
 
     name: str
     values: NDArray[Any]
+
+
+class Plan(NamedTuple):
+    """What a column is and what becomes of it: for readers, and in a file."""
+
+    name: str
+    kind: str  # number, pixel, category, date, or left out
+    note: str = ""  # why it is left out, or how it is read
 
 
 def columns_of(frame: Any, name: str = "X") -> list[Column] | None:
@@ -99,15 +113,16 @@ def is_missing(value: Any) -> bool:
 
 
 def _by_value(values: NDArray[Any], make: Callable[[Any], Any]) -> list[Any] | None:
-    """Return what is made of each object, each made once; None where one makes none."""
+    """Return what is made of each value, each made once; None where one makes none."""
     made: dict[Any, Any] = {}
+    keys = [(type(value), value) for value in values.tolist()]  # True is not 1 here
     try:
-        for value in values.tolist():
-            if value not in made and not is_missing(value):
-                made[value] = make(value)
+        for key in keys:
+            if key not in made:
+                made[key] = None if is_missing(key[1]) else make(key[1])
     except (TypeError, ValueError, OverflowError, AttributeError):
         return None
-    return [None if is_missing(value) else made[value] for value in values.tolist()]
+    return [made[key] for key in keys]
 
 
 def as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -127,11 +142,12 @@ def as_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
     if values.dtype.kind != "O":
         return None
     numbers = _by_value(values, _plain_number)
-    if numbers is None:
-        numbers = words_to_numbers(values)
-    if numbers is None:
-        return None
-    return np.array([math.nan if number is None else number for number in numbers], np.float64)
+    for pattern in _NUMBERS:
+        if numbers is None:
+            numbers = _by_value(values, partial(_number_in_word, pattern))
+            if numbers is not None and all(number is None for number in numbers):
+                return None
+    return None if numbers is None else np.array(numbers, np.float64)
 
 
 def _plain_number(value: Any) -> float:
@@ -142,27 +158,16 @@ def _plain_number(value: Any) -> float:
     return float(value)
 
 
-def words_to_numbers(values: NDArray[Any]) -> list[float | None] | None:
-    """Return the numbers that all words of a column are, None for a gap; else None."""
-    for pattern in _NUMBERS:
-
-        def read(word: Any, pattern: re.Pattern[str] = pattern) -> float | None:
-            if word.strip() in MISSING:
-                return None
-            found = pattern.fullmatch(word.strip())
-            if found is None:
-                raise ValueError
-            whole = re.sub(r"\D", "", found["whole"])
-            if not (whole or found["part"]):
-                raise ValueError
-            if (len(whole) > 1 and whole[0] == "0") or len(whole) > _MOST_DIGITS:
-                raise ValueError  # the code of a place, the number of an account
-            return float(f"{found['sign']}{whole}.{found['part'] or 0}{found['power'] or ''}")
-
-        numbers = _by_value(values, read)
-        if numbers is not None and any(number is not None for number in numbers):
-            return numbers
-    return None
+def _number_in_word(pattern: re.Pattern[str], word: Any) -> float | None:
+    if word.strip() in MISSING:
+        return None
+    found = pattern.fullmatch(word.strip())
+    whole = re.sub(r"\D", "", found["whole"]) if found else ""
+    if not found or not (whole or found["part"]):
+        raise ValueError
+    if (len(whole) > 1 and whole[0] == "0") or len(whole) > _MOST_DIGITS:
+        raise ValueError  # the code of a place, the number of an account
+    return float(f"{found['sign']}{whole}.{found['part'] or 0}{found['power'] or ''}")
 
 
 def as_dates(values: NDArray[Any]) -> NDArray[np.datetime64] | None:
@@ -175,15 +180,13 @@ def as_dates(values: NDArray[Any]) -> NDArray[np.datetime64] | None:
     """
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]")
-    if values.dtype.kind != "O":
-        return None
-    dates = _by_value(values, _as_date)
-    if dates is None or not any(when is not None for when in dates):
+    dates = _by_value(values, _date) if values.dtype.kind == "O" else None
+    if dates is None or all(when is None for when in dates):
         return None
     return np.array(dates, "datetime64[us]")
 
 
-def _as_date(value: Any) -> datetime | None:
+def _date(value: Any) -> datetime | None:
     if isinstance(value, str):
         word = value.strip()
         if word in MISSING:
@@ -198,20 +201,98 @@ def _as_date(value: Any) -> datetime | None:
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
 
 
-def as_words(values: NDArray[Any]) -> list[str | None]:
-    """Return a column's values as words, None where there is none.
+def as_words(values: NDArray[Any]) -> NDArray[Any] | None:
+    """Return a column as words, None where there is none; None where some cannot be compared.
 
     Numbers that are whole are written without a point, so that a category that was read as an
     integer is the same as one that was read as a number.
+
+    Examples
+    --------
+    >>> as_words(np.array([1.0, 2.5, np.nan])).tolist()
+    ['1', '2.5', None]
     """
-    made: dict[Any, str | None] = {}
-    for value in values.tolist():
-        if (key := (type(value), value)) not in made:
-            made[key] = None if is_missing(value) else _word(value)
-    return [made[type(value), value] for value in values.tolist()]
+    words = _by_value(values, _word)
+    return None if words is None else np.array([*words, None], object)[:-1]
 
 
 def _word(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+# How a column of each kind is read, and what it must hold.
+KINDS: dict[str, tuple[Callable[[NDArray[Any]], Any], str]] = {
+    "number": (as_numbers, "numbers"), "date": (as_dates, "dates"),
+    "category": (as_words, "plain values"), "pixel": (as_numbers, "numbers"),
+}  # fmt: skip
+
+
+def read_as(kind: str, column: Column) -> NDArray[Any]:
+    """Return the values of a column as those of a kind.
+
+    Raises
+    ------
+    InvalidValueError
+        They are not, or are infinite.
+    """
+    reader, what = KINDS[kind]
+    found: NDArray[Any] | None = reader(column.values)
+    if found is None:
+        raise invalid("X", f"{what} in column {column.name!r}", "others")
+    if reader is as_numbers and np.isinf(found).any():
+        raise invalid("X", f"finite numbers in column {column.name!r}", "infinity")
+    return found
+
+
+def look(column: Column, asked: str | None, messages: list[str]) -> tuple[Plan, Any]:
+    """Return what a column is, as `asked` if that is given, and its values so read."""
+    name, values = column
+    if asked == "left out":
+        return Plan(name, asked, "as asked"), None
+    tried = (kind for kind in ("number", "date") if KINDS[kind][0](values) is not None)
+    kind = asked or next(tried, "category")
+    found = read_as(kind, column)
+    why = _no_use(found, kind, asked is not None)
+    if why:
+        messages.append(f"column {name!r} is left out: {why}")
+        return Plan(name, "left out", why), None
+    note = ""
+    if kind == "number" and values.dtype == object and any(map(_is_decorated, values)):
+        note = "read from words"
+        messages.append(f"column {name!r}: numbers {note}")
+    return Plan(name, kind, note), found
+
+
+def _no_use(found: NDArray[Any], kind: str, asked: bool) -> str:
+    """Return why a column cannot help; nothing where it can."""
+    missing = found == np.array(None) if kind == "category" else np.isnan(found)
+    known = found[~missing]
+    if not len(known):
+        return "all missing"
+    if len(known) == len(found) and (known == known[0]).all():
+        return "constant"
+    if asked or len(found) < _FEWEST_FOR_IDENTIFIER:
+        return ""
+    distinct = len(set(known)) if kind == "category" else 0
+    if distinct > _NEARLY_ALL * len(known):
+        return f"an identifier, {distinct} different words"
+    if kind == "number" and len(known) == len(found) and _counts_rows(found):
+        return "an identifier, integers that count the rows"
+    return ""
+
+
+def _counts_rows(numbers: NDArray[np.float64]) -> bool:
+    """Return whether different numbers are integers in a row, or in growing order."""
+    if (numbers != np.floor(numbers)).any():
+        return False
+    in_a_row = numbers.max() - numbers.min() == len(numbers) - 1
+    grows = bool((np.diff(numbers) > 0).all())
+    return grows or (in_a_row and len(np.unique(numbers)) == len(numbers))
+
+
+def _is_decorated(value: Any) -> bool:
+    """Return whether a word is a number that is more than digits."""
+    word = value.strip() if isinstance(value, str) else ""
+    return word not in MISSING and not _PLAIN.fullmatch(word)

@@ -22,12 +22,11 @@ from sklearn.utils.validation import (
 
 from fastmlp.errors import DataError, invalid, invalid_type
 from fastmlp.kernels.target import skips_zeros
-from fastmlp.tables.columns import Column, columns_of
+from fastmlp.tables.columns import KINDS, Column, Plan, columns_of, look, read_as
 from fastmlp.tables.features import FAR, Categories, Dates, Numbers, as_text, one_hot, texts
-from fastmlp.tables.plans import READERS, Plan, look
 from fastmlp.validation import check_integer
 
-__all__ = ["TableEncoder"]
+__all__ = ["TableEncoder", "TakesTables"]
 
 VERSION = 1
 _FEWEST_PIXELS, _LEAST_WHITE = 64, 128  # columns, and the largest value there, of an image
@@ -35,7 +34,19 @@ _MOST_FEATURES = 1024  # more columns of numbers get fewer intervals each
 _VECTORS = 16  # of outputs of the first layer, as zero-skipping asks
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TakesTables:
+    """What scikit-learn asks of an estimator: words and gaps are taken."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags of the class beside."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        if tags.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
     """Encodes a table as it is: numbers, words, dates, gaps and all.
 
     Columns are known by their names: at prediction they may come in another order, and with others
@@ -81,8 +92,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         dates: Iterable[Any] = (), drop: Iterable[Any] = (), max_categories: int = 64,
         bins: int = 16,
     ) -> None:  # fmt: skip
-        self.categorical, self.numerical, self.dates = categorical, numerical, dates
-        self.drop, self.max_categories, self.bins = drop, max_categories, bins
+        self.__dict__.update(given for given in locals().items() if given[0] != "self")
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find out what each column holds.
@@ -147,7 +157,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 continue
             if name not in columns:
                 raise invalid("X", f"a column {name!r}, as fitted", _few(list(columns)))
-            held[name] = READERS[kind](columns[name])
+            held[name] = read_as(kind, columns[name])
         features = self._assemble(held)
         far = list(
             itertools.compress(self._number_names, self._numbers.far(self._numbers_of(held)))
@@ -188,13 +198,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             names += [f"{column}_{word}" for word in categories.kept]
         return np.array(names, object)
 
-    def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn asks of an estimator: words and gaps are taken."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
-        return tags
-
     # Files.
 
     def to_dict(self) -> dict[str, Any]:
@@ -233,7 +236,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             made = cls()
             made.columns_ = [Plan(*map(as_text, row)) for row in state["columns"]]
             names = [plan.name for plan in made.columns_]
-            if not {plan.kind for plan in made.columns_} <= {*READERS, "left out"}:
+            if not {plan.kind for plan in made.columns_} <= {*KINDS, "left out"}:
                 raise ValueError("a kind of column that is unknown")
             if len(set(names)) < len(names):
                 raise ValueError("two columns of one name")

@@ -1,8 +1,4 @@
-"""TableClassifier and TableRegressor: from a table as it is to a trained network, and back.
-
-Encoder, networks and the scale of the targets are one estimator of scikit-learn's. What it takes
-where it is not told is for tables: one cycle of AdamW, and the best epoch on rows held out.
-"""
+"""TableClassifier and TableRegressor: encoder, networks and targets as one estimator."""
 
 from __future__ import annotations
 
@@ -10,7 +6,8 @@ import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, NamedTuple, Self
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,49 +21,27 @@ from fastmlp.errors import DataError, invalid
 from fastmlp.estimators.arguments import check_numeric, hidden_sizes, threads_of
 from fastmlp.network import Network
 from fastmlp.optimizers import AdamW
-from fastmlp.tables.encoder import TableEncoder
-from fastmlp.tables.files import load_table_model, save_table_model
+from fastmlp.persistence import read_tensors, write_tensors
+from fastmlp.tables.encoder import TableEncoder, TakesTables
 from fastmlp.threads import available_threads
 from fastmlp.training import Trainer
 from fastmlp.validation import check_integer, check_number
 
 __all__ = ["TableClassifier", "TableModel", "TableRegressor"]
 
+VERSION = 1
 _FEWEST_TO_HOLD_OUT = 50  # rows; with fewer all are trained on, for all epochs
 _BETA_2 = 0.95  # of AdamW; Holzmueller et al. 2024
-_ENCODER = ("categorical", "numerical", "dates", "drop", "max_categories", "bins")
 
 
-class Recipe(NamedTuple):
-    """What a training on a table takes where it is not told."""
+class TableModel(TakesTables, BaseEstimator):
+    """What the two share; use `TableClassifier` or `TableRegressor`.
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    What a training takes where it is not told, is from twenty tables of 1,500 to 40,000 rows: more
+    epochs gained less than the seeds differed by; numbers wanted a larger learning rate.
+    """
 
-    @classmethod
-    def of(cls, rows: int, classes: bool) -> Recipe:
-        """Return the recipe for a number of rows.
-
-        On twenty tables of 1,500 to 40,000 rows more epochs than these gained less than the seeds
-        differed by; numbers wanted a larger learning rate than classes.
-
-        Examples
-        --------
-        >>> Recipe.of(40_000, classes=False)
-        Recipe(epochs=20, batch_size=256, learning_rate=0.01)
-        >>> Recipe.of(500, classes=True)
-        Recipe(epochs=60, batch_size=32, learning_rate=0.003)
-        """
-        epochs = min(max(800_000 // max(rows, 1), 20), 60)
-        batch_size = 1 << min(max((rows // 16).bit_length(), 4), 8)
-        return cls(epochs, batch_size, 3e-3 if classes else 1e-2)
-
-
-class TableModel(BaseEstimator):
-    """What the two share; use `TableClassifier` or `TableRegressor`."""
-
-    _classifies: ClassVar[bool]
+    _learning_rate: ClassVar[float]
 
     def __init__(
         self, hidden_layer_sizes: Any = (128, 128), activation: Any = "silu", *,
@@ -79,15 +54,7 @@ class TableModel(BaseEstimator):
         random_state: Any = None, n_jobs: int | None = None,
         callbacks: Iterable[Any] | None = None,
     ) -> None:  # fmt: skip
-        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
-        self.learning_rate_init, self.max_iter = learning_rate_init, max_iter
-        self.batch_size, self.weight_decay = batch_size, weight_decay
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change, self.ensemble = n_iter_no_change, ensemble
-        self.categorical, self.numerical, self.dates = categorical, numerical, dates
-        self.drop, self.max_categories, self.bins = drop, max_categories, bins
-        self.dtype, self.max_time, self.random_state = dtype, max_time, random_state
-        self.n_jobs, self.callbacks = n_jobs, callbacks
+        self.__dict__.update(given for given in locals().items() if given[0] != "self")
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the encoder, and train the network, or the networks, on its features.
@@ -95,12 +62,7 @@ class TableModel(BaseEstimator):
         Parameters
         ----------
         X : frame of pandas or polars, pyarrow table, or array-like of shape (n, columns)
-        y : array-like of shape (n,)
-        sample_weight : array-like of shape (n,) or None
-
-        Returns
-        -------
-        self
+        y, sample_weight : array-like of shape (n,); of the second also None
 
         Raises
         ------
@@ -119,20 +81,18 @@ class TableModel(BaseEstimator):
     ) -> list[Trainer]:  # fmt: skip
         """Do what `fit` does before the first step, and return the trainers; `train` does the rest.
 
-        Parameters
-        ----------
-        X, y, sample_weight : as for `fit`
-        init : as for `Network`
-        **options : as for `Trainer`, in place of what this class gives it
+        `init` is as for `Network`, `options` are as for `Trainer`, in place of those of this class.
         """
         sizes = hidden_sizes(self.hidden_layer_sizes)
         members = check_integer("ensemble", self.ensemble, 1)
         if options.get("checkpoint") is not None and members > 1:
             raise invalid("ensemble", "1 with a checkpoint", members)
         share = check_number("validation_fraction", self.validation_fraction, below=0.5)
-        encoder = TableEncoder(**{name: getattr(self, name) for name in _ENCODER})
+        encoder = TableEncoder(
+            **{name: getattr(self, name) for name in TableEncoder._get_param_names()}
+        )
         x = encoder.fit_transform(X)
-        targets, output, outputs = self._take_targets(y)
+        targets, groups, output, outputs = self._take_targets(y)
         check_consistent_length(x, targets)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
@@ -140,26 +100,26 @@ class TableModel(BaseEstimator):
             )
         self._use_encoder(encoder)
         random = check_random_state(self.random_state)
-        n = x.shape[0]
-        rows, held = np.arange(n), np.arange(0)
-        if share and n >= _FEWEST_TO_HOLD_OUT:
-            groups = targets if self._classifies else np.zeros(n)
+        rows, held = np.arange(x.shape[0]), np.arange(0)
+        if share and len(rows) >= _FEWEST_TO_HOLD_OUT:
             rows, held = hold_out(groups, seed=int(random.randint(2**31)), share=share)
         self.held_out_rows_ = held
-        if not self._classifies:
-            self._scale(targets[rows])
-            targets = (targets - self.mean_) / self.scale_
+        targets = self._scaled(targets, rows)
         seeds = [int(seed) for seed in random.randint(2**31, size=members)]
         units = [x.shape[1], *sizes, outputs]
         self.networks_ = [
             Network(units, self.activation, output, init, seed, self.dtype) for seed in seeds
         ]
-        recipe = Recipe.of(len(rows), self._classifies)
-        self.epochs_ = recipe.epochs if self.max_iter is None else self.max_iter
-        rate = recipe.learning_rate if self.learning_rate_init is None else self.learning_rate_init
+        rate, self.epochs_, batch_size = self.learning_rate_init, self.max_iter, self.batch_size
+        if rate is None:
+            rate = self._learning_rate
+        if self.epochs_ is None:
+            self.epochs_ = min(max(800_000 // max(len(rows), 1), 20), 60)
+        if batch_size is None:
+            batch_size = 1 << min(max((len(rows) // 16).bit_length(), 4), 8)
         settings: dict[str, Any] = {
             "optimizer": AdamW(rate, beta_2=_BETA_2, weight_decay=self.weight_decay),
-            "batch_size": recipe.batch_size if self.batch_size is None else self.batch_size,
+            "batch_size": batch_size,
             "threads": threads_of(self.n_jobs) if members == 1 else 1,
             "schedule": "one_cycle",
         }
@@ -179,8 +139,8 @@ class TableModel(BaseEstimator):
 
     def train(self) -> None:
         """Train what `prepare` made; the networks of an ensemble side by side, a thread each."""
-        stop, callbacks = _Stop(), list(self.callbacks or ())
-        data = self._data
+        stop, callbacks, data = threading.Event(), list(self.callbacks or ()), self._data
+        watch = SimpleNamespace(on_chunk_end=lambda trainer, history: stop.is_set())
         try:
             if len(self._trainers) == 1:
                 self._trainers[0].fit(**data, callbacks=callbacks)
@@ -188,14 +148,14 @@ class TableModel(BaseEstimator):
             workers = threads_of(self.n_jobs) or available_threads()
             with ThreadPoolExecutor(workers) as pool:
                 jobs = [  # the user's callbacks follow the first
-                    pool.submit(trainer.fit, **data, callbacks=[stop, *(() if i else callbacks)])
+                    pool.submit(trainer.fit, **data, callbacks=[watch, *(() if i else callbacks)])
                     for i, trainer in enumerate(self._trainers)
                 ]
                 try:
                     for job in jobs:
                         job.result()
                 except BaseException:  # Ctrl-C reaches this thread alone
-                    stop.asked.set()
+                    stop.set()
                     pool.shutdown(cancel_futures=True)
                     raise
         finally:
@@ -203,12 +163,19 @@ class TableModel(BaseEstimator):
             self.n_iter_ = self._trainers[0].finished_epochs
             del self._trainers, self._data
 
-    def _take_targets(self, y: Any) -> tuple[NDArray[Any], str, int]:
-        """Return targets for the network, its output activation and number of outputs."""
+    # Each of the two has these beside; `_target_from_dict` undoes `_target_to_dict`.
+
+    def _take_targets(self, y: Any) -> tuple[NDArray[Any], NDArray[Any], str, int]:
+        """Return targets, groups to hold out of, the network's output and number of outputs."""
         raise NotImplementedError
 
-    def _scale(self, targets: NDArray[np.float64]) -> None:
-        """Take mean and spread of the targets."""
+    def _predictions(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
+        """Return what the means of the networks' outputs, (n, outputs), say."""
+        raise NotImplementedError
+
+    def _scaled(self, targets: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the targets as the network gets them, the scale taken of some rows."""
+        return targets
 
     def _use_encoder(self, encoder: TableEncoder) -> None:
         self.encoder_ = encoder
@@ -216,6 +183,15 @@ class TableModel(BaseEstimator):
         self.__dict__.pop("feature_names_in_", None)
         if hasattr(encoder, "feature_names_in_"):
             self.feature_names_in_ = encoder.feature_names_in_
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each row, or a number in the target's unit, (n,).
+
+        Parameters
+        ----------
+        X : as for `fit`; columns with names may come in any order, and with others beside them
+        """
+        return self._predictions(self._outputs(X))
 
     def _outputs(self, X: Any) -> NDArray[np.float64]:
         """Return the mean of the networks' outputs, (n, outputs)."""
@@ -234,7 +210,16 @@ class TableModel(BaseEstimator):
             The file cannot be written.
         """
         check_is_fitted(self)
-        save_table_model(path, self)
+        tensors: dict[str, Any] = {}
+        for i, net in enumerate(self.networks_):
+            tensors |= net.named(net.buffer, f"network_{i}_")
+        description = {
+            "table": VERSION,
+            "encoder": self.encoder_.to_dict(),
+            "target": {"name": getattr(self, "target_name_", None)} | self._target_to_dict(),
+            "networks": [net.description() for net in self.networks_],
+        }
+        write_tensors(path, tensors, description)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -245,17 +230,35 @@ class TableModel(BaseEstimator):
         DataError
             The file is missing, damaged, or not a model of this kind.
         """
-        model = load_table_model(path)
+        tensors, description = read_tensors(path)
+        name, version = os.fspath(path), description.get("table")
+        if version is None:
+            raise DataError(f"{name}: expected a model of a table, got a network: use Network.load")
+        if version != VERSION:
+            raise DataError(f"{name}: expected a table model of version {VERSION}, got {version!r}")
+        try:
+            target = description["target"]
+            model = TableClassifier() if "classes" in target else TableRegressor()
+            model._use_encoder(TableEncoder.from_dict(description["encoder"]))
+            output, outputs = model._target_from_dict(target)
+            model.networks_ = [
+                Network.from_tensors(one, tensors, f"network_{i}_")
+                for i, one in enumerate(description["networks"])
+            ]
+            features = len(model.encoder_.get_feature_names_out())
+            shapes = {(net.sizes[0], net.sizes[-1], net.output) for net in model.networks_}
+            if shapes != {(features, outputs, output)}:
+                raise ValueError("networks that do not fit the encoder and the target")
+            if isinstance(target.get("name"), str):
+                model.target_name_ = target["name"]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{name}: expected a whole table model, got {reason}") from None
         if not isinstance(model, cls):
-            expected = f"{os.fspath(path)}: expected a {cls.__name__}"
-            raise DataError(f"{expected}, got a {type(model).__name__}: use that class")
+            raise DataError(
+                f"{name}: expected a {cls.__name__}, got a {type(model).__name__}: use that class"
+            )
         return model
-
-    def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn asks of an estimator: words and gaps are taken."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
-        return tags
 
 
 class TableClassifier(ClassifierMixin, TableModel):
@@ -304,18 +307,7 @@ class TableClassifier(ClassifierMixin, TableModel):
     ['go', 'stop']
     """
 
-    _classifies = True
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the class of each row, (n,).
-
-        Parameters
-        ----------
-        X : as for `fit`; columns with names may come in any order, and with others beside them
-        """
-        labels = self._outputs(X).argmax(axis=1)
-        classes: NDArray[Any] = self.classes_[labels]
-        return classes
+    _learning_rate = 3e-3
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class, (n, n_classes).
@@ -326,14 +318,28 @@ class TableClassifier(ClassifierMixin, TableModel):
         """
         return self._outputs(X)
 
-    def _take_targets(self, y: Any) -> tuple[NDArray[Any], str, int]:
+    def _predictions(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
+        classes: NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
+        return classes
+
+    def _take_targets(self, y: Any) -> tuple[NDArray[Any], NDArray[Any], str, int]:
         y = column_or_1d(y, warn=True)
         check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=self)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise invalid("y", "at least 2 classes", f"1 class: {self.classes_[0]}")
-        return labels.astype(np.int64), "softmax", len(self.classes_)
+        labels = labels.astype(np.int64)
+        return labels, labels, "softmax", len(self.classes_)
+
+    def _target_to_dict(self) -> dict[str, Any]:
+        return {"classes": self.classes_.tolist()}
+
+    def _target_from_dict(self, target: dict[str, Any]) -> tuple[str, int]:
+        classes = self.classes_ = np.array(target["classes"])
+        if classes.ndim != 1 or classes.dtype.kind not in "Ubif" or len(classes) < 2:
+            raise ValueError("classes that are none")
+        return "softmax", len(classes)
 
 
 class TableRegressor(RegressorMixin, TableModel):
@@ -357,37 +363,30 @@ class TableRegressor(RegressorMixin, TableModel):
     True
     """
 
-    _classifies = False
+    _learning_rate = 1e-2
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return a number for each row, (n,).
+    def _predictions(self, outputs: NDArray[np.float64]) -> NDArray[Any]:
+        return outputs[:, 0] * self.scale_ + self.mean_
 
-        Parameters
-        ----------
-        X : as for `fit`; columns with names may come in any order, and with others beside them
-        """
-        outputs = self._outputs(X)[:, 0]
-        return outputs * self.scale_ + self.mean_
-
-    def _take_targets(self, y: Any) -> tuple[NDArray[Any], str, int]:
+    def _take_targets(self, y: Any) -> tuple[NDArray[Any], NDArray[Any], str, int]:
         check_numeric("y", y)
         y = column_or_1d(y, warn=True)
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
-        return y, "identity", 1
+        return y, np.zeros(len(y)), "identity", 1
 
-    def _scale(self, targets: NDArray[np.float64]) -> None:
+    def _scaled(self, targets: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
         with np.errstate(over="ignore"):
-            self.mean_, self.scale_ = float(targets.mean()), float(targets.std()) or 1.0
+            known = targets[rows]
+            self.mean_, self.scale_ = float(known.mean()), float(known.std()) or 1.0
         if not np.isfinite([self.mean_, self.scale_]).all():
             raise invalid("y", "numbers whose squares can be added up", "greater ones")
+        return (targets - self.mean_) / self.scale_
 
+    def _target_to_dict(self) -> dict[str, Any]:
+        return {"mean": self.mean_, "scale": self.scale_}
 
-class _Stop:
-    """A callback that ends a training in another thread when it is asked to."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-
-    def on_chunk_end(self, trainer: Any, history: Any) -> bool:
-        """Return whether to stop."""
-        return self.asked.is_set()
+    def _target_from_dict(self, target: dict[str, Any]) -> tuple[str, int]:
+        self.mean_, self.scale_ = float(target["mean"]), float(target["scale"])
+        if not (np.isfinite([self.mean_, self.scale_]).all() and self.scale_ > 0):
+            raise ValueError("a mean or scale that is none")
+        return "identity", 1
