@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import sys
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from fastmlp.cli.build import build_loss
 from fastmlp.cli.streams import say
 from fastmlp.errors import DataError, FastMLPError, invalid
+from fastmlp.plot import TRAINING, VALIDATION, _draw, _figure, _name_axes, _save
 from fastmlp.tables.columns import columns_of
 from fastmlp.tables.estimators import TableClassifier, TableModel, TableRegressor
 from fastmlp.tables.reading import find_target, read_table
@@ -105,11 +104,31 @@ class TableJob:
 
     def _plot(self, path: str) -> None:
         """Draw the losses, and the predictions of the rows held out beside their targets."""
-        from fastmlp.tables.plot import plot_fit
+        from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
 
-        rows = self.model.held_out_rows_
-        predicted = self.model.predict(self.x.iloc[rows]) if len(rows) else self.y[rows]
-        plot_fit(path, self.trainer.history, self.y[rows], predicted)
+        rows, history = self.model.held_out_rows_, self.trainer.history
+        if not len(rows):
+            history.plot(path)
+            return
+        y, predicted = self.y[rows], self.model.predict(self.x.iloc[rows])
+        figure = _figure()
+        left, right = figure.subplots(1, 2)
+        epochs = np.array(history.epochs)
+        lines: dict[str, Any] = {}
+        for style, losses in ((TRAINING, history.loss), (VALIDATION, history.validation_loss)):
+            _draw(left, epochs, np.array(losses), style, lines)
+        _name_axes(left, "training done (epochs)", "loss (mean per sample)")
+        left.legend(lines.values(), lines.keys(), frameon=False)
+        if isinstance(self.model, TableRegressor):
+            PredictionErrorDisplay.from_predictions(
+                y, predicted, kind="actual_vs_predicted", ax=right, scatter_kwargs={"s": 6}
+            )
+        else:
+            ConfusionMatrixDisplay.from_predictions(
+                y, predicted, ax=right, colorbar=False, cmap="Blues",
+                include_values=len(np.unique(y)) <= 20, xticks_rotation="vertical",
+            )  # fmt: skip
+        _save(figure, path)
 
 
 def _begin(arguments: Namespace) -> tuple[DataFrame, NDArray[Any], Any, str]:
@@ -251,24 +270,19 @@ def _as_known(model: Any, y: NDArray[Any]) -> NDArray[Any]:
 
 def predict_table(arguments: Namespace, model: Any) -> NDArray[Any] | str:
     """Return predictions of a table's rows, as comma-separated text with names, or an array."""
+    import pandas as pd
+
     frame = read_table(arguments.input)
     classes = isinstance(model, TableClassifier)
     outputs: NDArray[Any] = model.predict_proba(frame) if classes else model.predict(frame)[:, None]
-    array = (arguments.out or "").lower().endswith(".npy")
     if arguments.proba:
         return outputs
-    predictions = outputs[:, 0]
-    if classes:
-        predictions = model.classes_[outputs.argmax(axis=1)]
-    if array:
+    predictions = model.classes_[outputs.argmax(axis=1)] if classes else outputs[:, 0]
+    if (arguments.out or "").lower().endswith(".npy"):
         return predictions
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = [f"probability_{name}" for name in model.classes_.tolist()] if classes else []
-    writer.writerow(["prediction", *names])
-    rows = zip(predictions.tolist(), outputs.tolist(), strict=True)
-    writer.writerows([prediction, *(each if classes else ())] for prediction, each in rows)
-    return text.getvalue()
+    table = {"prediction": predictions} | dict(zip(names, outputs.T, strict=False))
+    return str(pd.DataFrame(table).to_csv(index=False, lineterminator="\n"))
 
 
 def show_columns(model: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import io
 import re
 import sys
 import warnings
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ _TARGETS = ("target", "label", "class", "y")
 _SEEN = 1 << 16  # bytes at the beginning, by which the delimiter is found
 _MOST_WHOLE = 10**15  # integers from there on are names: float64 does not hold them all
 _QUOTED = re.compile(r'"[^"]*"')
+_CODE = re.compile(rb'0(?=\d)(?<=[,;\t|"\n ]0)')  # a zero that begins a field, before a digit
 
 
 def is_table(path: str | Path) -> bool:
@@ -58,32 +58,27 @@ def read_table(path: str | Path) -> DataFrame:
     DataError
         The file is missing, damaged or empty, or a library is missing that reads it.
     """
-    name, kind = str(path), _kind(path)
-    if kind != "-":
-        check_regular(path)
+    name = str(path)
+    kind = "csv" if name == "-" else name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         import pandas as pd
 
+        content = _bytes(name)
         if kind == "arff":
-            frame = _read_arff(Path(path))
-        elif kind == "parquet":
-            with open(path, "rb") as file:
-                frame = pd.read_parquet(file)
+            frame = _read_arff(content, name)
         elif kind in ("feather", "arrow"):
-            frame = _read_arrow(Path(path))
+            frame = _read_arrow(content)
+        elif kind == "parquet":
+            frame = pd.read_parquet(io.BytesIO(content))
         elif kind == "jsonl":
-            with open(path, "rb") as file:
-                frame = pd.read_json(file, lines=True, dtype=False)
+            frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)
         else:
-            frame = _read_delimited(_bytes(path))
+            frame = _read_delimited(content)
     except ImportError as error:
         raise DataError(
             f"{name}: expected {error.name or 'pandas'} to read it with, got none: "
             'pip install "fastmlp[data]"'
         ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise DataError(f"{name}: expected a .{kind} file, got: {reason}") from None
     except pd.errors.ParserWarning:
         raise DataError(
             f"{name}: expected as many values in each row as there are names in the first, got more"
@@ -91,7 +86,7 @@ def read_table(path: str | Path) -> DataFrame:
     except DataError:
         raise
     except Exception as error:  # whatever these libraries raise for what is damaged
-        reason = " ".join(str(error).split())
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"{name}: expected a .{kind} table, got: {reason}") from None
     if len(frame) == 0:
         raise DataError(f"{name}: expected rows, got a table of shape {frame.shape}")
@@ -102,24 +97,19 @@ def read_table(path: str | Path) -> DataFrame:
     return frame
 
 
-def _kind(path: str | Path) -> str:
-    """Return the ending of a table's name, without .gz."""
-    name = str(path).lower()
-    return "-" if name == "-" else name.removesuffix(".gz").rpartition(".")[2]
-
-
-def _bytes(path: str | Path) -> bytes:
+def _bytes(name: str) -> bytes:
     """Return what a file holds, unpacked; what unpacks to very much more is refused."""
-    if str(path) == "-":
+    if name == "-":
         return sys.stdin.buffer.read()
-    content = Path(path).read_bytes()
+    check_regular(name)
+    content = Path(name).read_bytes()
     if not content.startswith(b"\x1f\x8b"):
         return content
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
         unpacked = bytearray()
         while chunk := stream.read(1 << 20):
             unpacked += chunk
-            check_unpacked(str(path), len(content), len(unpacked))
+            check_unpacked(name, len(content), len(unpacked))
     return bytes(unpacked)
 
 
@@ -128,13 +118,12 @@ def _read_delimited(content: bytes) -> DataFrame:
     import pandas as pd
 
     lines = content[:_SEEN].decode("utf-8-sig", "replace").splitlines()
-    lines = [
-        _QUOTED.sub("", line) for line in lines[: -1 if len(content) > _SEEN else None] if line
-    ]
-    counts = {mark: min((line.count(mark) for line in lines), default=0) for mark in ",;\t|"}
-    mark = max(counts, key=lambda one: counts[one])
-    if mark == "," and not counts[","]:
-        mark = max(counts, key=lambda one: lines[0].count(one)) if lines else ","
+    whole_lines = lines[:-1] if len(content) > _SEEN else lines
+    lines = [_QUOTED.sub("", line) for line in whole_lines if line] or [""]
+    # What each row has most of; where none is in each, what the first row has most of.
+    mark = max(",;\t|", key=lambda one: min(line.count(one) for line in lines))
+    if not all(mark in line for line in lines):
+        mark = max(",;\t|", key=lines[0].count)
     fields = [field.strip() for line in lines[1:] for field in line.split(mark)]
     commas = mark == ";" and any(re.fullmatch(r"-?\d+,\d+", field) for field in fields)
     options: dict[str, Any] = {"sep": mark, "decimal": "," if commas else "."}
@@ -153,7 +142,7 @@ def _read_delimited(content: bytes) -> DataFrame:
 
     frame = read()
     whole = [name for name in frame.columns if frame[name].dtype.kind in "iu"]
-    if whole and _may_hold_codes(content):
+    if whole and _CODE.search(content):
         words = read(dtype=dict.fromkeys(whole, str), usecols=whole)
         for name in whole:
             if words[name].str.fullmatch(r"0\d+").any():
@@ -164,48 +153,32 @@ def _read_delimited(content: bytes) -> DataFrame:
     return frame
 
 
-def _may_hold_codes(content: bytes) -> bool:
-    """Return whether there is a digit behind a zero at the beginning of a field, as in 00501."""
-    text = np.frombuffer(content, np.uint8)
-    before, digit = np.zeros(256, bool), np.zeros(256, bool)
-    before[list(b',;\t|"\n ')] = digit[list(b"0123456789")] = True
-    for part in np.array_split(text, len(text) // _SEEN + 1):  # a code at a seam is seen elsewhere
-        if (before[part[:-2]] & (part[1:-1] == ord("0")) & digit[part[2:]]).any():
-            return True
-    return False
-
-
-def _read_arrow(path: Path) -> DataFrame:
+def _read_arrow(content: bytes) -> DataFrame:
     """Read Arrow's format of files, or of streams."""
     import pyarrow as pa
 
-    with pa.OSFile(str(path)) as source:
-        stream = source.read(4) == b"\xff\xff\xff\xff"
-        source.seek(0)
-        reader = pa.ipc.open_stream(source) if stream else pa.ipc.open_file(source)
-        table = reader.read_all()
-        table.validate(full=True)
-        return table.to_pandas()
+    stream = content.startswith(b"\xff\xff\xff\xff")
+    table = (pa.ipc.open_stream if stream else pa.ipc.open_file)(content).read_all()
+    table.validate(full=True)
+    return table.to_pandas()
 
 
-def _read_arff(path: Path) -> DataFrame:
+def _read_arff(content: bytes, name: str) -> DataFrame:
     """Read Weka's format; of what scipy does not read the name is told."""
     import pandas as pd
     from scipy.io import arff
 
-    text = path.read_text("utf-8-sig")
-    attributes = re.findall(
-        r"^\s*@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(\S+)", text, re.IGNORECASE | re.MULTILINE
+    text = content.decode("utf-8-sig")
+    refused = re.search(
+        r"^\s*@attribute\s+((?>'[^']*'|\"[^\"]*\"|\S+))\s+(string|relational)\b", text, re.I | re.M
     )
-    for name, kind in attributes:
-        if kind.lower() in ("string", "relational"):
-            got = f"{kind.lower()} in {name.strip(chr(39) + chr(34))}"
-            raise DataError(f"{path}: expected attributes of numbers, names and dates, got {got}")
-    values, _ = arff.loadarff(io.StringIO(text))
-    frame = pd.DataFrame(values)
-    for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
-        words = frame[name].str.decode("utf-8")
-        frame[name] = words.where(words != "?", None)
+    if refused:
+        got = f"{refused[2].lower()} in {refused[1].strip(chr(39) + chr(34))}"
+        raise DataError(f"{name}: expected attributes of numbers, names and dates, got {got}")
+    frame = pd.DataFrame(arff.loadarff(io.StringIO(text))[0])
+    for column in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
+        words = frame[column].str.decode("utf-8")
+        frame[column] = words.where(words != "?", None)
     return frame
 
 
