@@ -32,21 +32,22 @@ class TableJob:
 
     def __init__(self, arguments: Namespace, optimizer: Any) -> None:
         self.arguments = arguments
-        self.x, self.y, self.model, self.name = _begin(arguments)
-        flags = vars(arguments)
-        given = {
-            "optimizer": optimizer, "loss": build_loss(arguments), "schedule": arguments.schedule,
-            "dropout": arguments.dropout, "zero_skipping": arguments.zero_skipping,
-            "patience": arguments.patience, "l2": flags.get("l2"), "init": flags.get("init"),
-        }  # fmt: skip
-        options = {name: value for name, value in given.items() if value is not None}
-        if "batch_size" in flags:
-            options["batch_size"] = arguments.batch_size
+        self.x, self.y, self.model, name = _begin(arguments)
+        options = _given(
+            arguments, schedule="schedule", dropout="dropout", zero_skipping="zero_skipping",
+            patience="patience", l2="l2", init="init", checkpoint="checkpoint",
+            every="checkpoint_every", drop_last="drop_last",
+        )  # fmt: skip
+        if optimizer is not None:
+            options["optimizer"] = optimizer
+        if (loss := build_loss(arguments)) is not None:
+            options["loss"] = loss
+        if "batch_size" in arguments:
+            options["batch_size"] = arguments.batch_size  # None is for all rows
         self.trainer = self.model.prepare(
-            self.x, self.y, checkpoint=arguments.checkpoint, every=arguments.checkpoint_every,
-            shuffle=not arguments.no_shuffle, drop_last=arguments.drop_last, **options,
-        )[0]  # fmt: skip
-        self.model.target_name_ = self.name
+            self.x, self.y, shuffle=not arguments.no_shuffle, **options
+        )[0]
+        self.model.target_name_ = name
         self.epochs: int = self.model.epochs_
         _say_all(arguments, self.model.encoder_.messages_)
 
@@ -135,31 +136,30 @@ def _begin(arguments: Namespace) -> tuple[DataFrame, NDArray[Any], Any, str]:
     """Return features, targets, the model to train on them, and the target's name."""
     if arguments.output == "sigmoid":
         raise invalid("--output", "softmax or identity for a table", arguments.output)
-    frame = read_table(arguments.data)
-    name, said = find_target(list(frame.columns), arguments.target, arguments.data)
-    _say_all(arguments, [said] if said else [])
-    x, y, classes = _split(arguments, frame, name, arguments.output)
-    kind = TableClassifier if classes else TableRegressor
-    flags = vars(arguments)
-    given = {
-        "hidden_layer_sizes": flags.get("hidden"), "activation": flags.get("activation"),
-        "learning_rate_init": arguments.learning_rate, "max_iter": arguments.epochs,
-        "max_categories": arguments.max_categories, "ensemble": arguments.ensemble,
-    }  # fmt: skip
-    model = kind(
-        categorical=arguments.categorical, numerical=arguments.numerical, drop=arguments.drop,
-        dates=arguments.dates, dtype=arguments.dtype,
-        max_time=arguments.max_seconds, random_state=arguments.seed % 2**32,
-        n_jobs=arguments.threads,
-        **{name: value for name, value in given.items() if value is not None},
+    x, y, classes, name = _read(arguments, arguments.target, arguments.output)
+    options = _given(
+        arguments, hidden_layer_sizes="hidden", activation="activation", max_iter="epochs",
+        learning_rate_init="learning_rate", max_categories="max_categories", ensemble="ensemble",
+        categorical="categorical", numerical="numerical", drop="drop", dates="dates",
+        dtype="dtype", max_time="max_seconds", n_jobs="threads",
     )  # fmt: skip
-    return x, y, model, name
+    kind = TableClassifier if classes else TableRegressor
+    return x, y, kind(random_state=arguments.seed % 2**32, **options), name
 
 
-def _split(
-    arguments: Namespace, frame: DataFrame, name: str, output: str | None
-) -> tuple[DataFrame, NDArray[Any], bool]:
-    """Return the features of the rows that have a target, the targets, and if they are classes."""
+def _given(arguments: Namespace, **options: str) -> dict[str, Any]:
+    """Return the arguments that were given, by the names that they have in the library."""
+    values = {option: getattr(arguments, name, None) for option, name in options.items()}
+    return {option: value for option, value in values.items() if value is not None}
+
+
+def _read(
+    arguments: Namespace, wanted: str | None, output: str | None
+) -> tuple[DataFrame, NDArray[Any], bool, str]:
+    """Return features and targets of the rows that have one, if they are classes, their name."""
+    frame = read_table(arguments.data)
+    name, said = find_target(list(frame.columns), wanted, arguments.data)
+    _say_all(arguments, [said] if said else [])
     columns = columns_of(frame[[name]]) or []
     try:
         target = read_target(columns[0], output)
@@ -170,7 +170,7 @@ def _split(
     x = frame.drop(columns=[name])[target.rows].reset_index(drop=True)
     if not x.shape[1]:
         raise DataError(f"{arguments.data}: expected a column beside the target, got none")
-    return x, target.values, target.classes
+    return x, target.values, target.classes, name
 
 
 def _say_all(arguments: Namespace, messages: list[str]) -> None:
@@ -235,13 +235,9 @@ def evaluate_table(arguments: Namespace, model: Any) -> int:
     """Print what a model measures on a table: all of it, or a part."""
     from fastmlp.datasets import hold_out
 
-    frame = read_table(arguments.data)
     wanted = arguments.target or getattr(model, "target_name_", None)
-    name, said = find_target(list(frame.columns), wanted, arguments.data)
     classes = isinstance(model, TableClassifier)
-    x, y, _ = _split(arguments, frame, name, "softmax" if classes else "identity")
-    if said:
-        say(f"fastmlp: {said}")
+    x, y, *_ = _read(arguments, wanted, "softmax" if classes else "identity")
     if classes:
         y = _as_known(model, y)
     if arguments.part in ("training", "held-out"):
@@ -259,8 +255,8 @@ def evaluate_table(arguments: Namespace, model: Any) -> int:
 def _as_known(model: Any, y: NDArray[Any]) -> NDArray[Any]:
     """Return classes in the type that the model has them in; refuse others."""
     known = model.classes_
-    if y.dtype.kind != known.dtype.kind:
-        y = y.astype(str) if known.dtype.kind == "U" else y
+    if known.dtype.kind == "U":
+        y = y.astype(str)
     unknown = np.setdiff1d(y, known)
     if len(unknown):
         names = ", ".join(map(str, known.tolist()))

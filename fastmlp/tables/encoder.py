@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Iterable
+from itertools import compress
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +29,9 @@ from fastmlp.validation import check_integer
 __all__ = ["TableEncoder", "TakesTables"]
 
 VERSION = 1
+_ARGUMENTS = {
+    "categorical": "category", "numerical": "number", "dates": "date", "drop": "left out",
+}  # fmt: skip
 _FEWEST_PIXELS, _LEAST_WHITE = 64, 128  # columns, and the largest value there, of an image
 _MOST_FEATURES = 1024  # more columns of numbers get fewer intervals each
 _VECTORS = 16  # of outputs of the first layer, as zero-skipping asks
@@ -125,9 +128,9 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
             name: Categories.fit(held[name], most) for name in self._named("category")
         }
         self._dates = {name: Dates.fit(held[name]) for name in self._named("date")}
-        table, pixels = self._numbers_of(held), self._stacked(held, "pixel")
+        table = self._numbers_of(held)
         self._numbers = Numbers.fit(table, min(bins, _MOST_FEATURES // max(table.shape[1], 1)))
-        self._brightness = _brightness(pixels)
+        self._brightness = _brightness(self._stacked(held, "pixel"))
         features = self._assemble(held)
         self._sparse = bool(skips_zeros(features.nnz / max(np.prod(features.shape), 1), _VECTORS))
         return self
@@ -159,15 +162,9 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
                 raise invalid("X", f"a column {name!r}, as fitted", _few(list(columns)))
             held[name] = read_as(kind, columns[name])
         features = self._assemble(held)
-        far = list(
-            itertools.compress(self._number_names, self._numbers.far(self._numbers_of(held)))
-        )
+        far = list(compress(self._number_names, self._numbers.far(self._numbers_of(held))))
         bright = _brightness(self._stacked(held, "pixel"))
-        if (
-            bright
-            and self._brightness
-            and max(bright / self._brightness, self._brightness / bright) > FAR
-        ):
+        if bright and self._brightness and not 1 / FAR <= bright / self._brightness <= FAR:
             far += self._named("pixel")
         if far:
             text = f"columns far outside what was fitted; is their unit the same? {_few(far)}"
@@ -266,27 +263,28 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
     def _columns(self, X: Any, reset: bool) -> list[Column]:
         """Return the columns of a frame or an array, and check or keep their names."""
         columns = columns_of(X)
-        if columns is not None:
-            if not columns or not len(columns[0].values):
-                raise invalid("X", "rows and columns", f"shape {(*np.shape(X), 0, 0)[:2]}")
-            if reset:
-                self.feature_names_in_ = np.array([c.name for c in columns], object)
-                self.n_features_in_ = len(columns)
-            elif not hasattr(self, "feature_names_in_"):
-                _check_n_features(self, np.empty((1, len(columns))), reset=False)
-                columns = [Column(f"x{i}", c.values) for i, c in enumerate(columns)]
-            return columns
+        if columns is None:
+            return self._columns_of_array(X, reset)
+        if not columns or not len(columns[0].values):
+            raise invalid("X", "rows and columns", f"shape {(*np.shape(X), 0, 0)[:2]}")
+        if reset:
+            self.feature_names_in_ = np.array([c.name for c in columns], object)
+            self.n_features_in_ = len(columns)
+        elif not hasattr(self, "feature_names_in_"):
+            _check_n_features(self, np.empty((1, len(columns))), reset=False)
+            columns = [Column(f"x{i}", c.values) for i, c in enumerate(columns)]
+        return columns
+
+    def _columns_of_array(self, X: Any, reset: bool) -> list[Column]:
         if not issparse(X) and getattr(X, "dtype", None) is None:
             X = _as_objects(X)
-        array = check_array(
-            X, dtype=None, ensure_all_finite=False, input_name="X", estimator=self
-        )  # fmt: skip
+        array = check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=self)
         if array.dtype.kind not in "biufOUSMm":
             raise invalid_type("X", "a table of numbers, words and dates", array.dtype)
-        if not reset:
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)
+        else:
             _check_feature_names(self, X, reset=False)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
         _check_n_features(self, X, reset=reset)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(array.shape[1])])
         if array.dtype.kind in "US":
@@ -296,10 +294,7 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
     def _forced(self, names: list[str]) -> dict[str, str]:
         """Return what the user said of columns, by name."""
         kinds: dict[str, str] = {}
-        for argument, kind in (
-            ("categorical", "category"), ("numerical", "number"), ("dates", "date"),
-            ("drop", "left out"),
-        ):  # fmt: skip
+        for argument, kind in _ARGUMENTS.items():
             given = getattr(self, argument)
             if isinstance(given, str) or not isinstance(given, Iterable):
                 raise invalid_type(argument, "a sequence of column names or positions", given)
@@ -377,9 +372,8 @@ def _brightness(pixels: NDArray[np.float64]) -> float:
 
 def _few(names: list[str]) -> str:
     """Return names with commas between them, the first few of many."""
-    return ", ".join(map(str, names[:8])) + (
-        f" and {len(names) - 8} more" if len(names) > 8 else ""
-    )
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(map(str, names[:8])) + more
 
 
 def _as_objects(X: Any) -> Any:
