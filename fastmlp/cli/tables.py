@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -255,8 +254,7 @@ def evaluate_table(arguments: Namespace, model: Any) -> int:
 def _as_known(model: Any, y: NDArray[Any]) -> NDArray[Any]:
     """Return classes in the type that the model has them in; refuse others."""
     known = model.classes_
-    if known.dtype.kind == "U":
-        y = y.astype(str)
+    y = y.astype(str) if known.dtype.kind == "U" else y
     unknown = np.setdiff1d(y, known)
     if len(unknown):
         names = ", ".join(map(str, known.tolist()))
@@ -286,9 +284,8 @@ def show_columns(model: Any) -> list[dict[str, Any]]:
     names = model.encoder_.get_feature_names_out().tolist()
     target = getattr(model, "target_name_", None) or "target"
     what = f"{len(model.classes_)} classes" if isinstance(model, TableClassifier) else "numbers"
-    sys.stdout.write(f"{target}: {what}, to predict from {len(names)} features\n")
+    print(f"{target}: {what}, to predict from {len(names)} features")
     rows = [plan._asdict() for plan in model.encoder_.columns_]
     for row in rows:
-        note = f" ({row['note']})" if row["note"] else ""
-        sys.stdout.write(f"{row['name']}: {row['kind']}{note}\n")
+        print(f"{row['name']}: {row['kind']}" + (f" ({row['note']})" if row["note"] else ""))
     return rows

@@ -217,9 +217,8 @@ def as_words(values: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
 
 
 # How a column of each kind is read, and what it must hold.
@@ -230,13 +229,7 @@ KINDS: dict[str, tuple[Callable[[NDArray[Any]], Any], str]] = {
 
 
 def read_as(kind: str, column: Column) -> NDArray[Any]:
-    """Return the values of a column as those of a kind.
-
-    Raises
-    ------
-    InvalidValueError
-        They are not, or are infinite.
-    """
+    """Return the values of a column as those of a kind, which they must be, and finite."""
     reader, what = KINDS[kind]
     found: NDArray[Any] | None = reader(column.values)
     if found is None:
@@ -258,11 +251,10 @@ def look(column: Column, asked: str | None, messages: list[str]) -> tuple[Plan, 
     if why:
         messages.append(f"column {name!r} is left out: {why}")
         return Plan(name, "left out", why), None
-    note = ""
     if kind == "number" and values.dtype == object and any(map(_is_decorated, values)):
-        note = "read from words"
-        messages.append(f"column {name!r}: numbers {note}")
-    return Plan(name, kind, note), found
+        messages.append(f"column {name!r}: numbers read from words")
+        return Plan(name, kind, "read from words"), found
+    return Plan(name, kind), found
 
 
 def _no_use(found: NDArray[Any], kind: str, asked: bool) -> str:

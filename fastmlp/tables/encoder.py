@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 from fastmlp.errors import DataError, invalid, invalid_type
 from fastmlp.kernels.target import skips_zeros
 from fastmlp.tables.columns import KINDS, Column, Plan, columns_of, look, read_as
-from fastmlp.tables.features import FAR, Categories, Dates, Numbers, as_text, one_hot, texts
+from fastmlp.tables.features import FAR, Categories, Dates, Numbers, one_hot, texts
 from fastmlp.validation import check_integer
 
 __all__ = ["TableEncoder", "TakesTables"]
@@ -118,15 +118,16 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
         self.messages_: list[str] = []
         held: dict[str, Any] = {}
         for column in columns:
-            plan, held[column.name] = look(column, forced.get(column.name), self.messages_)
+            plan, found = look(column, forced.get(column.name), self.messages_)
             self.columns_.append(plan)
-        if all(plan.kind == "left out" for plan in self.columns_):
+            if found is not None:
+                held[column.name] = found
+        if not held:
             n, why = len(columns[0].values), "; ".join(self.messages_) or "none"
             raise invalid("X", "a column that can help", f"{why} (n_samples = {n})")
         self._find_pixels(held, set(forced))
-        self._categories = {
-            name: Categories.fit(held[name], most) for name in self._named("category")
-        }
+        words = self._named("category")
+        self._categories = {name: Categories.fit(held[name], most) for name in words}
         self._dates = {name: Dates.fit(held[name]) for name in self._named("date")}
         table = self._numbers_of(held)
         self._numbers = Numbers.fit(table, min(bins, _MOST_FEATURES // max(table.shape[1], 1)))
@@ -231,7 +232,7 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
             if state["version"] != VERSION:
                 raise ValueError(f"version {state['version']!r}, expected {VERSION}")
             made = cls()
-            made.columns_ = [Plan(*map(as_text, row)) for row in state["columns"]]
+            made.columns_ = [Plan(*texts(row)) for row in state["columns"]]
             names = [plan.name for plan in made.columns_]
             if not {plan.kind for plan in made.columns_} <= {*KINDS, "left out"}:
                 raise ValueError("a kind of column that is unknown")
@@ -240,15 +241,11 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
             made.n_features_in_, made.messages_ = len(names), []
             if state["named"] is True:
                 made.feature_names_in_ = np.array(names, object)
-            words, dates = made._named("category"), made._named("date")
-            made._categories = {
-                name: Categories(texts(kept), texts(rare))
-                for name, (kept, rare) in zip(words, state["categories"], strict=True)
-            }
-            made._dates = {
-                name: Dates(np.datetime64(as_text(first), "us"), texts(periods))
-                for name, (first, periods) in zip(dates, state["dates"], strict=True)
-            }
+            words = [Categories(texts(kept), texts(rare)) for kept, rare in state["categories"]]
+            made._categories = dict(zip(made._named("category"), words, strict=True))
+            dates = [Dates(np.datetime64(texts([at])[0], "us"), texts(periods))
+                     for at, periods in state["dates"]]  # fmt: skip
+            made._dates = dict(zip(made._named("date"), dates, strict=True))
             made._numbers = Numbers.from_dict(state["numbers"], len(made._number_names))
             made._brightness, made._sparse = float(state["brightness"]), state["sparse"] is True
             row = {"date": np.zeros(1, "M8[us]"), "category": np.array([None])}
@@ -317,29 +314,26 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
 
     def _find_pixels(self, held: dict[str, Any], forced: set[str]) -> None:
         """Make the columns pixels that look like them, if there are as many as in an image."""
-        names = {
-            name for name in self._named("number") if name not in forced and _is_bytes(held[name])
-        }
-        brightest = max((held[name].max() for name in names), default=0)
-        if len(names) >= _FEWEST_PIXELS and brightest >= _LEAST_WHITE:
-            self.messages_.append(f"{len(names)} columns of integers from 0 to 255: pixels, / 255")
-            self.columns_ = [
-                plan._replace(kind="pixel") if plan.name in names else plan
-                for plan in self.columns_
-            ]
+        free = [name for name in self._named("number") if name not in forced]
+        names = {name for name in free if _is_bytes(held[name])}
+        if len(names) < _FEWEST_PIXELS or max(held[name].max() for name in names) < _LEAST_WHITE:
+            return
+        self.messages_.append(f"{len(names)} columns of integers from 0 to 255: pixels, / 255")
+        for i, plan in enumerate(self.columns_):
+            if plan.name in names:
+                self.columns_[i] = plan._replace(kind="pixel")
 
     # Features.
 
     def _stacked(self, held: dict[str, Any], kind: str) -> NDArray[np.float64]:
         """Return the columns of numbers of a kind side by side."""
-        n = len(next(value for value in held.values() if value is not None))
+        n = len(next(iter(held.values())))
         columns = [held[name] for name in self._named(kind)]
         return np.stack(columns, axis=1) if columns else np.zeros((n, 0))
 
     def _numbers_of(self, held: dict[str, Any]) -> NDArray[np.float64]:
         """Return what `Numbers` gets, (n, columns)."""
-        days = {name: dates.days(held[name]) for name, dates in self._dates.items()}
-        held = held | days
+        held = held | {name: dates.days(held[name]) for name, dates in self._dates.items()}
         return np.concatenate([self._stacked(held, "number"), self._stacked(held, "date")], axis=1)
 
     def _assemble(self, held: dict[str, Any]) -> csr_array:

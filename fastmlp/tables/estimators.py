@@ -232,7 +232,7 @@ class TableModel(TakesTables, BaseEstimator):
         """
         tensors, description = read_tensors(path)
         name, version = os.fspath(path), description.get("table")
-        if version is None:
+        if "table" not in description:
             raise DataError(f"{name}: expected a model of a table, got a network: use Network.load")
         if version != VERSION:
             raise DataError(f"{name}: expected a table model of version {VERSION}, got {version!r}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-__all__ = ["FAR", "Categories", "Dates", "Numbers", "as_text", "one_hot", "texts"]
+__all__ = ["FAR", "Categories", "Dates", "Numbers", "one_hot", "texts"]
 
 RARE, MISSING = "(rare)", "(missing)"
 FAR = 30.0  # times the spread, or the size, of what was fitted
@@ -30,9 +30,7 @@ class Numbers(NamedTuple):
     """
 
     median: NDArray[np.float64]
-    spread: NDArray[
-        np.float64
-    ]  # (third quartile − first) / 2, or a quarter of the range if that is 0
+    spread: NDArray[np.float64]  # half the quartiles' distance; a quarter of the range if it is 0
     size: NDArray[np.float64]  # median of the absolute values that are not 0
     gaps: NDArray[np.bool_]
     edges: list[NDArray[np.float64]]
@@ -42,8 +40,7 @@ class Numbers(NamedTuple):
         """Return what (n, columns) with NaN needs; no column is constant or all missing."""
         gaps = np.array(np.isnan(values).any(axis=0))
         if not values.shape[1]:
-            none = np.zeros(0)
-            return cls(none, none, none, gaps, [])
+            return cls(values[0], values[0], values[0], gaps, [])
         halves = np.nanquantile(values, [0, 0.25, 0.5, 0.75, 1], axis=0) / 2  # no sum overflows
         spread, reach = halves[3] - halves[1], (halves[4] - halves[0]) / 2
         spread = np.where(spread > 0, spread, np.where(reach > 0, reach, 1.0))
@@ -119,18 +116,11 @@ def _finite(values: Any) -> NDArray[np.float64]:
     return array
 
 
-def as_text(value: Any) -> str:
-    """Return a word from a file; TypeError for what is none."""
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} for a word")
-    return value
-
-
 def texts(values: Any) -> list[str]:
     """Return a list of words from a file; TypeError for what is none."""
-    if not isinstance(values, list):
-        raise TypeError(f"{type(values).__name__} for a list")
-    return [as_text(value) for value in values]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("something else than a list of words")
+    return values
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,10 +134,8 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of each column's absolute values that are not 0; NaN of too few."""
     sizes = np.where(values == 0, np.nan, np.abs(values))
-    few = np.count_nonzero(~np.isnan(sizes), axis=0) < _FEWEST
-    found = _median(sizes)
-    found[few] = np.nan
-    return found
+    enough = np.count_nonzero(~np.isnan(sizes), axis=0) >= _FEWEST
+    return np.where(enough, _median(sizes), np.nan)
 
 
 class Categories(NamedTuple):
@@ -212,11 +200,8 @@ class Dates(NamedTuple):
         """Return sine and cosine of the place in each period, 0 where there is no date."""
         places, lengths = _places(dates), dict(_PERIODS)
         turns = [2.0 * math.pi * places[name] / lengths[name] for name in self.periods]
-        waves = [wave(turn) for turn in turns for wave in (np.sin, np.cos)]
-        if not waves:
-            return np.zeros((len(dates), 0), np.float32)
-        found = np.where(np.isnat(dates)[:, None], 0.0, np.stack(waves, axis=1))
-        return found.astype(np.float32)
+        waves = np.array([wave(turn) for turn in turns for wave in (np.sin, np.cos)], np.float32)
+        return np.where(np.isnat(dates)[:, None], np.float32(0), waves.reshape(-1, len(dates)).T)
 
     def names(self, column: str) -> list[str]:
         """Return a name for each wave."""

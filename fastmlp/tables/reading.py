@@ -142,13 +142,13 @@ def _read_delimited(content: bytes) -> DataFrame:
 
     frame = read()
     whole = [name for name in frame.columns if frame[name].dtype.kind in "iu"]
+    words = None
     if whole and _CODE.search(content):
         words = read(dtype=dict.fromkeys(whole, str), usecols=whole)
-        for name in whole:
-            if words[name].str.fullmatch(r"0\d+").any():
-                frame[name] = words[name]
     for name in whole:
-        if frame[name].dtype.kind in "iu" and not (frame[name].abs() < _MOST_WHOLE).all():
+        if words is not None and words[name].str.fullmatch(r"0\d+").any():
+            frame[name] = words[name]
+        elif not (frame[name].abs() < _MOST_WHOLE).all():
             frame[name] = frame[name].astype(str)
     return frame
 
