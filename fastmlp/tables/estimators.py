@@ -76,9 +76,8 @@ class TableModel(TakesTables, BaseEstimator):
         return self
 
     def prepare(
-        self, X: Any, y: Any, sample_weight: Any = None,
-        init: Any = "he", **options: Any,
-    ) -> list[Trainer]:  # fmt: skip
+        self, X: Any, y: Any, sample_weight: Any = None, init: Any = "he", **options: Any
+    ) -> list[Trainer]:
         """Do what `fit` does before the first step, and return the trainers; `train` does the rest.
 
         `init` is as for `Network`, `options` are as for `Trainer`, in place of those of this class.
@@ -88,9 +87,8 @@ class TableModel(TakesTables, BaseEstimator):
         if options.get("checkpoint") is not None and members > 1:
             raise invalid("ensemble", "1 with a checkpoint", members)
         share = check_number("validation_fraction", self.validation_fraction, below=0.5)
-        encoder = TableEncoder(
-            **{name: getattr(self, name) for name in TableEncoder._get_param_names()}
-        )
+        shared = TableEncoder._get_param_names()
+        encoder = TableEncoder(**{name: getattr(self, name) for name in shared})
         x = encoder.fit_transform(X)
         targets, groups, output, outputs = self._take_targets(y)
         check_consistent_length(x, targets)
@@ -310,12 +308,7 @@ class TableClassifier(ClassifierMixin, TableModel):
     _learning_rate = 3e-3
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, n_classes).
-
-        Parameters
-        ----------
-        X : as for `predict`
-        """
+        """Return the probability of each class, (n, n_classes), of an X as for `predict`."""
         return self._outputs(X)
 
     def _predictions(self, outputs: NDArray[np.float64]) -> NDArray[Any]:

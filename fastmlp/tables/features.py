@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -31,7 +32,7 @@ class Numbers(NamedTuple):
 
     median: NDArray[np.float64]
     spread: NDArray[np.float64]  # half the quartiles' distance; a quarter of the range if it is 0
-    size: NDArray[np.float64]  # median of the absolute values that are not 0
+    size: NDArray[np.float64]  # median of the absolute values that are not 0; 0 of too few
     gaps: NDArray[np.bool_]
     edges: list[NDArray[np.float64]]
 
@@ -72,7 +73,6 @@ class Numbers(NamedTuple):
     def to_dict(self) -> dict[str, list[Any]]:
         """Return the numbers as JSON can hold them."""
         fields = {name: field.tolist() for name, field in self._asdict().items() if name != "edges"}
-        fields["size"] = [None if size != size else size for size in fields["size"]]
         return fields | {"edges": [edges.tolist() for edges in self.edges]}
 
     @classmethod
@@ -80,7 +80,7 @@ class Numbers(NamedTuple):
         """Return what `to_dict` described; ValueError or TypeError where it is damaged."""
         gaps = np.array([bool(gap) for gap in state["gaps"]], bool)
         median, spread = (_finite(state[name]) for name in ("median", "spread"))
-        size = np.array([np.nan if one is None else float(one) for one in state["size"]], float)
+        size = _finite([one or 0.0 for one in state["size"]])  # once unknown ones were null
         edges = [_finite(one) for one in state["edges"]]
         if {len(one) for one in (gaps, median, spread, size, edges)} != {columns}:
             raise ValueError("numbers of other columns")
@@ -132,10 +132,10 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _sizes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of each column's absolute values that are not 0; NaN of too few."""
+    """Return the median of each column's absolute values that are not 0; 0 of too few."""
     sizes = np.where(values == 0, np.nan, np.abs(values))
     enough = np.count_nonzero(~np.isnan(sizes), axis=0) >= _FEWEST
-    return np.where(enough, _median(sizes), np.nan)
+    return np.where(enough, _median(sizes), 0.0)
 
 
 class Categories(NamedTuple):
@@ -147,10 +147,7 @@ class Categories(NamedTuple):
     @classmethod
     def fit(cls, words: NDArray[Any], most: int) -> Self:
         """Return the words of a column that get a feature, `most` of them at the most."""
-        counts: dict[str, int] = {}
-        for word in words:
-            name = MISSING if word is None else word
-            counts[name] = counts.get(name, 0) + 1
+        counts = Counter(MISSING if word is None else word for word in words)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
         if len(ordered) <= most:
             return cls(ordered, [])
