@@ -61,7 +61,10 @@ def read_target(column: Column, output: str | None = None) -> TargetColumn:
     else:
         rows = np.array([not is_missing(value) for value in values.tolist()], bool)
         kinds = {type(value) for value in values[rows]}
-        found = np.array(as_words(values[rows]), str)
+        words = as_words(values[rows])
+        if words is None:
+            raise invalid(f"target {name!r}", "plain values", "lists or other nested things")
+        found = np.array(words, str)
         found = found == "True" if kinds <= {bool, np.bool_} else found
     if not len(found):
         raise invalid(f"target {name!r}", "a value in some row", "none")

@@ -70,6 +70,7 @@ def test_rows_without_a_target_are_left_out_and_counted() -> None:
         ([1.0, np.inf], "expected finite numbers, got infinity"),
         (np.array(["2026-01-01"], "M8[us]"), "expected classes or numbers, got dates"),
         (["2026-01-01", "2026-01-02"], "expected classes or numbers, got dates"),
+        ([{"a": 1}, {"a": 2}], "expected plain values, got lists or other nested things"),
     ],
 )
 def test_what_cannot_be_predicted_is_refused(values: Any, message: str) -> None:
