@@ -95,12 +95,12 @@ class TableJob:
             self.model, x, self.y[rows], n_repeats=5, random_state=self.arguments.seed % 2**32
         )
         what = "accuracy" if isinstance(self.model, TableClassifier) else "R²"
-        order = np.argsort(-fall.importances_mean, kind="stable")
+        found = zip(x.columns, fall.importances_mean.tolist(), fall.importances_std, strict=True)
+        ordered = sorted(found, key=lambda one: -one[1])
         print(f"{what} lost where a column is shuffled:")
-        for i in order:
-            mean, spread = fall.importances_mean[i], fall.importances_std[i]
-            print(f"  {x.columns[i]}  {mean:.4f} ± {spread:.4f}")
-        return {x.columns[i]: float(fall.importances_mean[i]) for i in order}
+        for name, mean, spread in ordered:
+            print(f"  {name}  {mean:.4f} ± {spread:.4f}")
+        return {name: mean for name, mean, _ in ordered}
 
     def _plot(self, path: str) -> None:
         """Draw the losses, and the predictions of the rows held out beside their targets."""
@@ -214,13 +214,12 @@ def cross_validate(arguments: Namespace) -> int:
         if getattr(arguments, flag):
             raise invalid(f"--{flag}", "none with --cv, which keeps no model", "it")
     x, y, model, _ = _begin(arguments)
-    classes = isinstance(model, TableClassifier)
-    kind = StratifiedKFold if classes else KFold
     if arguments.cv > len(y):
         raise invalid("--cv", f"at most {len(y)}, one row a fold", arguments.cv)
+    classes = isinstance(model, TableClassifier)
+    kind, what = (StratifiedKFold, "accuracy") if classes else (KFold, "R²")
     folds = kind(arguments.cv, shuffle=True, random_state=arguments.seed % 2**32)
     scores = cross_val_score(model, x, y, cv=folds, error_score="raise")
-    what = "accuracy" if classes else "R²"
     each = ", ".join(f"{score:.4f}" for score in scores)
     print(f"{what} {scores.mean():.4f} ± {scores.std():.4f} over {arguments.cv} folds: {each}")
     if arguments.json:

@@ -233,14 +233,12 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
                 raise ValueError(f"version {state['version']!r}, expected {VERSION}")
             made = cls()
             made.columns_ = [Plan(*texts(row)) for row in state["columns"]]
-            names = [plan.name for plan in made.columns_]
-            if not {plan.kind for plan in made.columns_} <= {*KINDS, "left out"}:
-                raise ValueError("a kind of column that is unknown")
-            if len(set(names)) < len(names):
-                raise ValueError("two columns of one name")
-            made.n_features_in_, made.messages_ = len(names), []
+            kinds = {plan.name: plan.kind for plan in made.columns_}
+            if len(kinds) < len(made.columns_) or not {*kinds.values()} <= {*KINDS, "left out"}:
+                raise ValueError("two columns of one name, or a kind that is unknown")
+            made.n_features_in_, made.messages_ = len(kinds), []
             if state["named"] is True:
-                made.feature_names_in_ = np.array(names, object)
+                made.feature_names_in_ = np.array(list(kinds), object)
             words = [Categories(texts(kept), texts(rare)) for kept, rare in state["categories"]]
             made._categories = dict(zip(made._named("category"), words, strict=True))
             dates = [Dates(np.datetime64(texts([at])[0], "us"), texts(periods))
@@ -249,8 +247,9 @@ class TableEncoder(TakesTables, TransformerMixin, BaseEstimator):
             made._numbers = Numbers.from_dict(state["numbers"], len(made._number_names))
             made._brightness, made._sparse = float(state["brightness"]), state["sparse"] is True
             row = {"date": np.zeros(1, "M8[us]"), "category": np.array([None])}
-            held = {plan.name: row.get(plan.kind, np.zeros(1)) for plan in made.columns_}
-            made._assemble(held)  # all parts fit
+            made._assemble(
+                {name: row.get(kind, np.zeros(1)) for name, kind in kinds.items()}
+            )  # all parts fit
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise DataError(f"encoder: expected what to_dict returned, got {error!r}") from None
         return made
