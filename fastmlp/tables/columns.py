@@ -19,7 +19,9 @@ __all__ = [
 ]  # fmt: skip
 
 # Alone in a field, among numbers or dates, these say that there is none.
-MISSING = frozenset({"", "?", "-", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
+MISSING = frozenset(
+    {"", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "None"}
+)
 
 # The second of these is the first with the points and commas of most of Europe.
 _NUMBERS = tuple(

@@ -232,6 +232,12 @@ def test_durations_are_seconds() -> None:
     assert_array_equal(features(hours)[1], features([3600.0, 7200.0, 14400.0])[1])
 
 
+@pytest.mark.parametrize("gap", ["n/a", "#N/A", "<NA>", "NaT"])
+def test_what_spreadsheets_and_pandas_write_for_a_gap_is_one(gap: str) -> None:
+    assert kind(["1.5", gap, "2"]) == "number"
+    assert kind(["2026-01-01", gap, "2026-02-01"]) == "date"
+
+
 def test_words_are_dates_where_that_is_said_or_an_error() -> None:
     assert kind([1, 2, 1], dates=[]) == "number"
     with pytest.raises(FastMLPError, match=r"^X: expected dates in column 'a', got others"):
