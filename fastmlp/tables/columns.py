@@ -235,10 +235,19 @@ def read_as(kind: str, column: Column) -> NDArray[Any]:
     reader, what = KINDS[kind]
     found: NDArray[Any] | None = reader(column.values)
     if found is None:
-        raise invalid("X", f"{what} in column {column.name!r}", "others")
+        raise invalid("X", f"{what} in column {column.name!r}", _first_other(column.values, reader))
     if reader is as_numbers and np.isinf(found).any():
         raise invalid("X", f"finite numbers in column {column.name!r}", "infinity")
     return found
+
+
+def _first_other(values: NDArray[Any], reader: Callable[[NDArray[Any]], Any]) -> str:
+    """Return the first value that is not read, as it is written in a message."""
+    for value in values.tolist():
+        alone = np.array([value, None], object)[:1]
+        if str(value).strip() not in MISSING and reader(alone) is None:
+            return f"{value!r:.40}"
+    return "others"
 
 
 def look(column: Column, asked: str | None, messages: list[str]) -> tuple[Plan, Any]:

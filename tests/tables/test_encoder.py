@@ -240,10 +240,10 @@ def test_what_spreadsheets_and_pandas_write_for_a_gap_is_one(gap: str) -> None:
 
 def test_words_are_dates_where_that_is_said_or_an_error() -> None:
     assert kind([1, 2, 1], dates=[]) == "number"
-    with pytest.raises(FastMLPError, match=r"^X: expected dates in column 'a', got others"):
-        kind(["soon", "later"], dates=["a"])
-    with pytest.raises(FastMLPError, match=r"^X: expected numbers in column 'a', got others"):
-        kind(["soon", "later"], numerical=["a"])
+    with pytest.raises(FastMLPError, match=r"^X: expected dates in column 'a', got 'soon'"):
+        kind([None, "?", "2026-01-01", "soon", "later"], dates=["a"])
+    with pytest.raises(FastMLPError, match=r"^X: expected numbers in column 'a', got 'soon'"):
+        kind([None, "?", "1.5", "soon", "later"], numerical=["a"])
 
 
 # Columns that are left out, and pixels.
