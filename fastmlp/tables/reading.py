@@ -74,6 +74,8 @@ def read_table(path: str | Path) -> DataFrame:
             frame = pd.read_json(io.BytesIO(content), lines=True, dtype=False)
         else:
             frame = _read_delimited(content)
+        if any(frame.index.names):  # a column to all but pandas
+            frame = frame.reset_index()
     except ImportError as error:
         raise DataError(
             f"{name}: expected {error.name or 'pandas'} to read it with, got none: "

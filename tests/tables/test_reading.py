@@ -61,6 +61,14 @@ def test_each_format_gives_the_same_table(tmp_path: Path, name: str) -> None:
     assert found.d.tolist() == [True, False, True]
 
 
+def test_the_index_of_a_frame_is_a_column_where_it_has_a_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"town": ["u", "v"], "x": [1, 2]}).set_index("town")
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").to_dict("list") == {"town": ["u", "v"], "x": [1, 2]}
+    frame.rename_axis(None).to_parquet(tmp_path / "t.parquet")
+    assert list(read_table(tmp_path / "t.parquet")) == ["x"]
+
+
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a;b\n1,5;x\n")))
     assert read_table("-").to_dict("list") == {"a": [1.5], "b": ["x"]}
