@@ -119,6 +119,13 @@ def _read_delimited(content: bytes) -> DataFrame:
     """Read values between commas, semicolons or tabs."""
     import pandas as pd
 
+    try:
+        content.decode()
+    except UnicodeDecodeError:  # as Excel saves it
+        marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        content = content.decode("utf-16" if marked else "cp1252").encode()
+        if not marked:
+            warnings.warn("a text that is not UTF-8 is read as Windows-1252", stacklevel=3)
     lines = content[:_SEEN].decode("utf-8-sig", "replace").splitlines()
     whole_lines = lines[:-1] if len(content) > _SEEN else lines
     lines = [_QUOTED.sub("", line) for line in whole_lines if line] or [""]

@@ -89,6 +89,20 @@ def test_the_delimiter_and_the_rest_are_found(tmp_path: Path, content: str) -> N
     assert text(tmp_path, content).to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "latin-1"])
+@pytest.mark.filterwarnings("ignore:a text that is not UTF-8")
+def test_texts_as_excel_saves_them(tmp_path: Path, encoding: str) -> None:
+    found = text(tmp_path, "größe;ort\n1;São\n2;y\n".encode(encoding))
+    assert found.to_dict("list") == {"größe": [1, 2], "ort": ["São", "y"]}
+
+
+def test_what_is_taken_for_windows_1252_is_said(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="is read as Windows-1252"):
+        text(tmp_path, b"a,b\n1,\xe9\n")
+    with pytest.raises(DataError, match=r"expected a \.csv table, got: .*charmap"):
+        text(tmp_path, b"a,b\n1,\x81\n")
+
+
 def test_commas_in_quotes_and_in_numbers_are_no_delimiters(tmp_path: Path) -> None:
     found = text(tmp_path, 'name;price\n"a;b";1,5\n"c,d";-2,25\n')
     assert found.to_dict("list") == {"name": ["a;b", "c,d"], "price": [1.5, -2.25]}
