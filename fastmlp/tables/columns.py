@@ -102,9 +102,8 @@ def columns_of(frame: Any, name: str = "X") -> list[Column] | None:
 
 
 def _seconds(durations: NDArray[Any]) -> NDArray[np.float64]:
-    numbers = durations.astype("timedelta64[us]").astype(np.float64) / 1e6
-    numbers[np.isnat(durations)] = np.nan
-    return numbers
+    seconds: NDArray[np.float64] = durations.astype("timedelta64[us]") / np.timedelta64(1, "s")
+    return seconds
 
 
 def is_missing(value: Any) -> bool:

@@ -108,16 +108,14 @@ class TableModel(TakesTables, BaseEstimator):
         self.networks_ = [
             Network(units, self.activation, output, init, seed, self.dtype) for seed in seeds
         ]
-        rate, self.epochs_, batch_size = self.learning_rate_init, self.max_iter, self.batch_size
-        if rate is None:
-            rate = self._learning_rate
-        if self.epochs_ is None:
-            self.epochs_ = min(max(800_000 // max(len(rows), 1), 20), 60)
-        if batch_size is None:
-            batch_size = 1 << min(max((len(rows) // 16).bit_length(), 4), 8)
+        rate = self.learning_rate_init
+        rate = self._learning_rate if rate is None else rate
+        epochs = min(max(800_000 // max(len(rows), 1), 20), 60)
+        self.epochs_ = epochs if self.max_iter is None else self.max_iter
+        batch_size = 1 << min(max((len(rows) // 16).bit_length(), 4), 8)
         settings: dict[str, Any] = {
             "optimizer": AdamW(rate, beta_2=_BETA_2, weight_decay=self.weight_decay),
-            "batch_size": batch_size,
+            "batch_size": batch_size if self.batch_size is None else self.batch_size,
             "threads": threads_of(self.n_jobs) if members == 1 else 1,
             "schedule": "one_cycle",
         }

@@ -190,8 +190,8 @@ class Dates(NamedTuple):
 
     def days(self, dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
         """Return the days since the first date, NaN where there is none."""
-        days = (dates - self.first) / np.timedelta64(1, "D")
-        return np.where(np.isnat(dates), np.nan, days)
+        days: NDArray[np.float64] = (dates - self.first) / np.timedelta64(1, "D")
+        return days
 
     def waves(self, dates: NDArray[np.datetime64]) -> NDArray[np.float32]:
         """Return sine and cosine of the place in each period, 0 where there is no date."""

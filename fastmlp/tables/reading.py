@@ -220,9 +220,8 @@ def find_target(
             some = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
             raise invalid("target", f"a column of {table} ({some})", repr(target))
         return target.strip(), None
-    lower = [column.lower() for column in columns]
     for name in _TARGETS:
-        if name in lower:
-            found = columns[lower.index(name)]
-            return found, f"target: column {found!r}, by its name"
+        for column in columns:
+            if column.lower() == name:
+                return column, f"target: column {column!r}, by its name"
     return columns[-1], f"target: column {columns[-1]!r}, the last"
