@@ -68,8 +68,9 @@ def test_a_thousand_damaged_files(reader: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
-def test_nine_thousand_more(reader: str) -> None:
-    fuzz(reader, 9000, 2, 500)
+def test_thousands_more(reader: str) -> None:
+    of_others = ("tsv.gz", "feather", "jsonl", "arff", "svmlight")  # their own libraries fuzz them
+    fuzz(reader, 2000 if reader in of_others else 9000, 2, 500)
 
 
 # --- what is no file ------------------------------------------------------------------------------

