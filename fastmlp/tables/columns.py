@@ -286,12 +286,12 @@ def _no_use(found: NDArray[Any], kind: str, asked: bool) -> str:
 
 
 def _counts_rows(numbers: NDArray[np.float64]) -> bool:
-    """Return whether different numbers are integers in a row, or in growing order."""
+    """Return whether numbers are integers in a row, or nearly, in growing order."""
     if (numbers != np.floor(numbers)).any():
         return False
-    in_a_row = numbers.max() - numbers.min() == len(numbers) - 1
-    grows = bool((np.diff(numbers) > 0).all())
-    return grows or (in_a_row and len(np.unique(numbers)) == len(numbers))
+    steps = (numbers.max() - numbers.min()) / (len(numbers) - 1)
+    grows = bool((np.diff(numbers) > 0).all())  # by much more it is sorted, and says something
+    return (grows and steps <= 4) or (steps == 1 and len(np.unique(numbers)) == len(numbers))
 
 
 def _is_decorated(value: Any) -> bool:

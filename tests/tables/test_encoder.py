@@ -259,7 +259,7 @@ def test_words_are_dates_where_that_is_said_or_an_error() -> None:
         ([f"name {i}" for i in range(40)], "an identifier, 40 different words"),
         (np.arange(40) + 1000, "an identifier, integers that count the rows"),
         (RANDOM.permutation(40), "an identifier, integers that count the rows"),
-        (np.cumsum(RANDOM.integers(1, 9, 40)), "an identifier, integers that count the rows"),
+        (np.cumsum(RANDOM.integers(1, 4, 40)), "an identifier, integers that count the rows"),
     ],
 )
 def test_columns_that_cannot_help_are_left_out_and_said(values: Any, why: str) -> None:
@@ -269,6 +269,10 @@ def test_columns_that_cannot_help_are_left_out_and_said(values: Any, why: str) -
     assert encoder.messages_ == [f"column 'a' is left out: {why}"]
     assert not any(name.startswith("a") for name in encoder.get_feature_names_out())
     assert dense(encoder.transform(frame[["b"]])).shape[0] == 40  # it need not be there
+
+
+def test_a_column_that_the_rows_are_sorted_by_is_kept() -> None:
+    assert kind(np.cumsum(RANDOM.integers(1, 50, 40))) == "number"
 
 
 def test_what_is_said_of_a_column_counts() -> None:
