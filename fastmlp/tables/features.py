@@ -127,7 +127,7 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of each column's numbers; NaN where there are none."""
     found = np.full(values.shape[1], np.nan)
     some = ~np.isnan(values).all(axis=0)
-    found[some] = np.nanmedian(values[:, some], axis=0)
+    found[some] = 2 * np.nanmedian(values[:, some] / 2, axis=0)
     return found
 
 
