@@ -139,7 +139,9 @@ def hold_out(
     order = order[np.argsort(codes[order], kind="stable")]  # class by class, random within
     grouped = codes[order]
     rank = np.arange(len(codes)) - np.searchsorted(grouped, grouped)
-    share = check_number("share", share, below=0.5000001)
+    share = check_number("share", share)
+    if share > 0.5:
+        raise invalid("share", "a number up to a half", share)
     # Every 1 / share-th row of a class, from its second on.
     held_out = np.floor((rank - 1) * share) > np.floor((rank - 2) * share)
     return np.sort(order[~held_out]), np.sort(order[held_out])
